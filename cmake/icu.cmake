@@ -1,0 +1,1 @@
+kite_pkg_config(icu icu-uc icu-i18n)

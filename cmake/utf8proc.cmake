@@ -1,0 +1,1 @@
+kite_pkg_config(utf8proc libutf8proc)

