@@ -1,0 +1,119 @@
+# Everything here may be run again at any time; what is done already costs nothing.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+# Parallelism is inside the builds and test runs; the steps here follow one another.
+.NOTPARALLEL:
+
+export KITE_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kite
+include tools/versions
+
+JOBS ?= $(shell nproc)
+DATA ?= ./kite-data
+KITE_BIN := $(CURDIR)/build/release/kite
+PYTEST_ARGS ?=
+
+# configure-and-build(preset, targets): configuring is left to the generator once the folder is there.
+define configure-and-build
+	@test -f build/$(1)/build.ninja || cmake --preset $(1)
+	cmake --build build/$(1) --parallel $(JOBS) $(2)
+endef
+
+# pytest-folder(folder, pymilvus version): nothing to do where the folder does not exist (yet).
+define pytest-folder
+	@if [ -d $(1) ]; then \
+	  echo "== $(1), pymilvus $(2)"; \
+	  KITE_BIN='$(KITE_BIN)' '$(KITE_CACHE)/venv-pymilvus-$(2)/bin/python' -m pytest -q -p no:cacheprovider \
+	    $(1) $(PYTEST_ARGS); \
+	else echo "== $(1) does not exist, skipped"; fi
+endef
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(firstword $(MAKEFILE_LIST)) | sort | \
+	  awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+.PHONY: setup
+setup: ## install what is missing (packages, Arrow, the wire contract, test clients)
+	@tools/setup.sh
+
+.PHONY: build
+build: setup ## the release build: build/release/kite
+	$(call configure-and-build,release)
+
+.PHONY: run
+run: build ## build, then start a standalone server on ./kite-data (DATA=...)
+	@test -x '$(KITE_BIN)' || { echo "build/release/kite was not built" >&2; exit 1; }
+	@echo
+	@echo "Kite starts on localhost:19530, data in $(DATA). Ctrl-C stops it. In another terminal:"
+	@echo "  curl localhost:9091/readyz"
+	@echo "  $(KITE_CACHE)/venv-pymilvus-$(PYMILVUS_VERSION)/bin/python -c \\"
+	@echo "    'from pymilvus import MilvusClient; print(MilvusClient(\"http://localhost:19530\").list_collections())'"
+	@echo
+	@exec '$(KITE_BIN)' run standalone --data '$(DATA)'
+
+.PHONY: test
+test: unit integration ## unit tests, then the clients' tests against real servers
+
+.PHONY: unit
+unit: build ## unit tests only
+	cd build/release && ctest --output-on-failure --parallel $(JOBS)
+
+.PHONY: integration
+integration: build ## the clients' tests only, once with each pymilvus release
+	$(call pytest-folder,tests/integration,$(PYMILVUS_VERSION))
+	$(call pytest-folder,tests/integration,$(PYMILVUS_OLD_VERSION))
+
+.PHONY: soak
+soak: build ## hours of mixed load with faults
+	$(call pytest-folder,tests/soak,$(PYMILVUS_VERSION))
+
+.PHONY: demo
+demo: build ## a server, a collection and a few searches, explained
+	@if [ -d demo ]; then \
+	  KITE_BIN='$(KITE_BIN)' '$(KITE_CACHE)/venv-pymilvus-$(PYMILVUS_VERSION)/bin/python' demo; \
+	else echo "there is no folder demo/"; exit 1; fi
+
+.PHONY: bench
+bench: build ## the micro-benchmarks, then what the README's table is made with
+	$(call configure-and-build,release,--target benchmarks)
+	@for program in build/release/kite_*_bench; do \
+	  [ -x $$program ] || continue; echo "== $$program"; $$program || exit 1; done
+	@if [ -x bench/run ]; then KITE_BIN='$(KITE_BIN)' bench/run; fi
+
+# Tests run one at a time under a sanitizer: each takes several times its usual memory.
+define sanitized-tests
+	$(call configure-and-build,$(1))
+	cd build/$(1) && ctest --output-on-failure
+endef
+
+.PHONY: asan-ubsan
+asan-ubsan: setup ## unit tests under the address, leak and undefined-behaviour sanitizers
+	$(call sanitized-tests,asan-ubsan)
+
+.PHONY: tsan
+tsan: setup ## unit tests under the thread sanitizer
+	$(call sanitized-tests,tsan)
+
+.PHONY: setup-clang
+setup-clang:
+	@tools/setup.sh clang
+
+.PHONY: fuzz
+FUZZ_SECONDS ?= 60
+fuzz: setup-clang ## every fuzzer for FUZZ_SECONDS (60); what it finds lands in build/fuzz
+	$(call configure-and-build,fuzz,--target fuzzers)
+	@tools/fuzz/run.sh build/fuzz $(FUZZ_SECONDS)
+
+.PHONY: tidy
+tidy: setup-clang ## clang-tidy and clang's warnings over our sources
+	$(call configure-and-build,tidy)
+	@tools/tidy.sh build/tidy $(JOBS)
+
+.PHONY: format
+format: setup-clang ## clang-format over our sources, in place
+	@git ls-files '*.cc' '*.h' | xargs -r 'clang-format-$(CLANG_MAJOR)' -i
+
+.PHONY: clean
+clean: ## remove build/ (the caches outside of the checkout stay)
+	rm -rf build
