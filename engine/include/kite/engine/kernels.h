@@ -1,0 +1,24 @@
+// Vectorised helpers that callers of the engine need as well, and the instruction set in use.
+//
+// Each runs at the widest instruction set that the CPU has, capped by the environment variable
+// KITE_SIMD=scalar|avx2|avx512, read once. Thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace kite::engine {
+
+enum class SimdLevel : uint8_t { kScalar = 0, kAvx2 = 1, kAvx512 = 2 };
+
+/// "scalar", "avx2" or "avx512".
+[[nodiscard]] std::string_view SimdLevelName(SimdLevel level);
+
+/// The level that searches and builds in this process run at.
+[[nodiscard]] SimdLevel ActiveSimdLevel();
+
+/// True when none of the n values is NaN or infinite. Denormals are finite.
+[[nodiscard]] bool AllFinite(const float* values, size_t n);
+
+}  // namespace kite::engine
