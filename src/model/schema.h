@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -62,7 +63,12 @@ struct CollectionSchema {
 /// Errors: InvalidArgument(Schema / Field / Collection) or Unimplemented that names the field and the feature.
 Result<CollectionSchema> PrepareSchema(CollectionSchema schema, const SchemaLimits& limits);
 
+/// The part of PrepareSchema that looks at one field alone: its type, parameters, flags and default value. Reads
+/// dim / max_length / max_capacity from type_params. For changes of a field of an existing collection.
+Status CheckField(FieldSchema& field, std::string_view collection, const SchemaLimits& limits);
+
 /// "collection", "field", ... names: 1-255 bytes of letters, digits and underscore, not beginning with a digit.
+/// Partition names (subject kPartition) may begin with a digit and contain '-', as in Milvus.
 Status ValidateName(std::string_view what, std::string_view name, StatusSubject subject);
 
 }  // namespace kite::model
