@@ -41,10 +41,6 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
 set(CMAKE_BUILD_WITH_INSTALL_RPATH ON)
 set(CMAKE_INSTALL_RPATH "$ORIGIN/lib")
 
-# Compiling the protocol code takes more than 1 GB for one file, once.
-set(CMAKE_JOB_POOLS "")
-set_property(GLOBAL PROPERTY JOB_POOLS kite_heavy=1)
-
 if(DEFINED ENV{KITE_CACHE})
   set(kite_default_cache "$ENV{KITE_CACHE}")
 elseif(DEFINED ENV{XDG_CACHE_HOME})

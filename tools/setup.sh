@@ -160,6 +160,7 @@ mkdir -p "$KITE_CACHE"
 # Two runs at a time (a test and a build, say) must not make the same folder twice.
 exec 9>"$KITE_CACHE/setup.lock"
 flock -n 9 || { say "waiting for another set-up"; flock 9; }
+rm -rf "$KITE_CACHE"/tmp.* # of a run that was cut off
 make_venv tools requirements-tools.txt
 fetch_wire_contract
 fetch_arrow
