@@ -70,7 +70,8 @@ class LogStore {
 
   /// Valid records from `from` on, in order, until about `bytes_max` payload bytes were gathered (at least one
   /// record if there is one); empty at the durable end. `next` receives the offset to continue from (it may pass
-  /// void records). NotFound(Log) when `from` was truncated away.
+  /// void records). NotFound(Log) when `from` was truncated away; InvalidArgument(Log) when it lies beyond the
+  /// durable end, which an intact log never gave out.
   virtual Result<std::vector<LogRecord>> Read(const Context& context, StreamId stream, LogOffset from,
                                               size_t bytes_max, LogOffset* next) = 0;
 

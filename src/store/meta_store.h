@@ -2,8 +2,9 @@
 //
 // Every committed transaction has a revision, strictly rising over the store's life, restarts included. Keys
 // and values are bytes; a key is 1-1024 bytes, a value at most 1 MiB. Committed means durable. Thread-safe.
-// A failed Commit says whether it can have been applied: Conflict and InvalidArgument: not applied;
-// Unavailable: not applied; anything else: unknown, re-read to find out.
+// A failed Commit says whether it can have been applied: Conflict, InvalidArgument, NotFound (a lease that has ended)
+// and Unavailable: not applied; anything else: unknown, re-read to find out. A transaction that changes nothing gives
+// the current revision.
 #pragma once
 
 #include <chrono>
@@ -90,7 +91,8 @@ class MetaStore {
 
   /// nullopt when the key does not exist.
   virtual Result<std::optional<MetaEntry>> Get(const Context& context, const std::string& key) = 0;
-  /// Entries whose key begins with `prefix` and is greater than `after` (empty: from the start).
+  /// Entries whose key begins with `prefix` and is greater than `after` (empty: from the start), at most `limit`;
+  /// a page may be shorter although more follows.
   virtual Result<MetaPage> Range(const Context& context, const std::string& prefix, const std::string& after,
                                  size_t limit) = 0;
   /// The revision of the commit. Conflict(Meta) when a compare does not hold; it names the key.
@@ -105,6 +107,7 @@ class MetaStore {
   virtual Result<LeaseId> GrantLease(const Context& context, std::chrono::milliseconds ttl) = 0;
   /// NotFound(Meta) when the lease has ended.
   virtual Status KeepAlive(const Context& context, LeaseId lease) = 0;
+  /// Deletes the lease's keys. NotFound(Meta) when it has ended.
   virtual Status RevokeLease(const Context& context, LeaseId lease) = 0;
 };
 

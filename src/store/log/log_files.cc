@@ -1,0 +1,155 @@
+#include "store/log/log_files.h"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+namespace kite::store {
+namespace {
+
+constexpr uint64_t kScanReadBytes = 1 << 20;
+constexpr uint64_t kReadBytesMin = 64 << 10;
+constexpr uint64_t kReadBytesMax = 4 << 20;
+
+LogFileWindow::ReadAt ReadAtPath(Disk& disk, const std::string& path) {
+  return [&disk, path](uint64_t position, uint64_t size) { return disk.Read(path, position, size); };
+}
+
+Status Damaged(const std::string& path, const std::string& what) {
+  return Status::Corruption(StatusSubject::kLog, "log file '" + path + "' " + what);
+}
+
+Status BadRecord(const std::string& path, const LogCursor& where) {
+  return Damaged(path, "is damaged at byte " + std::to_string(where.position) + ": the record with offset " +
+                           std::to_string(where.offset) + " does not verify");
+}
+
+LogCursor BeginOf(const LogFileHeader& header) {
+  return {.position = kLogFileHeaderBytes, .offset = header.first_offset, .epoch = header.epoch};
+}
+
+/// Fills `file` from its header. False when there is none that verifies.
+Result<bool> LoadHeader(Disk& disk, StreamId stream, LogFile* file) {
+  KITE_ASSIGN_OR_RETURN(const std::string bytes, disk.Read(file->path, 0, kLogFileHeaderBytes));
+  const std::optional<LogFileHeader> header = DecodeLogFileHeader(bytes);
+  if (!header) {
+    file->damage = Damaged(file->path, "is damaged: its header does not verify");
+    return false;
+  }
+  if (header->version != kLogVersion) {
+    return Status::FailedPrecondition(StatusSubject::kLog,
+                                      "log file '" + file->path + "' has format version " +
+                                          std::to_string(header->version) + "; this program reads version " +
+                                          std::to_string(kLogVersion));
+  }
+  if (header->stream != stream || header->first_offset != file->first_offset) {
+    file->damage = Damaged(file->path, "belongs to stream " + std::to_string(header->stream) + ", offset " +
+                                           std::to_string(header->first_offset));
+    return true;
+  }
+  file->salt = header->salt;
+  file->index = LogIndex(BeginOf(*header));
+  return true;
+}
+
+Result<std::vector<LogFile>> ListFiles(Disk& disk, const std::string& folder) {
+  std::vector<LogFile> files;
+  KITE_ASSIGN_OR_RETURN(const std::vector<DirEntry> entries, disk.List(folder));
+  for (const DirEntry& entry : entries) {
+    const std::optional<LogOffset> first = ParseLogFileName(entry.name);
+    if (!first || entry.is_dir) continue;
+    LogFile& file = files.emplace_back();
+    file.path = folder + "/" + entry.name;
+    file.first_offset = *first;
+    file.bytes = entry.size;
+  }
+  return files;
+}
+
+/// Finds the end of the last file; cuts a torn tail and syncs, unless the log was closed in order.
+Status RecoverTail(Disk& disk, const std::string& folder, RecoveredLog* log) {
+  LogFile& file = log->files.back();
+  log->end = file.index.Find(file.first_offset);
+  log->damage = file.damage;
+  if (!file.damage.ok()) return {};
+  LogFileWindow window(ReadAtPath(disk, file.path), file.bytes, kScanReadBytes);
+  KITE_ASSIGN_OR_RETURN(const std::optional<LogCursor> closed, FindLogClose(window, file.salt));
+  if (closed) {
+    log->end = *closed;
+    return {};
+  }
+  KITE_ASSIGN_OR_RETURN(const LogScan scan, ScanLogFile(window, file.salt, log->end, file.index));
+  log->end = scan.end;
+  file.bytes = scan.end.position;
+  if (scan.corrupt) {
+    log->damage = BadRecord(file.path, scan.end).WithContext("records after it were durable");
+    return {};
+  }
+  if (scan.bad) KITE_RETURN_IF_ERROR(disk.Truncate(file.path, file.bytes));
+  // Whoever reads these records takes them for durable; after a kill they may be in memory only.
+  KITE_ASSIGN_OR_RETURN(const std::unique_ptr<AppendFile> appender, disk.OpenAppend(file.path));
+  KITE_RETURN_IF_ERROR(appender->Sync());
+  return disk.SyncDir(folder);
+}
+
+}  // namespace
+
+Result<RecoveredLog> RecoverLog(Disk& disk, const std::string& folder, StreamId stream) {
+  KITE_RETURN_IF_ERROR(disk.CreateDirs(folder));
+  RecoveredLog log;
+  KITE_ASSIGN_OR_RETURN(log.files, ListFiles(disk, folder));
+  for (size_t i = 0; i < log.files.size(); ++i) {
+    KITE_ASSIGN_OR_RETURN(const bool has_header, LoadHeader(disk, stream, &log.files[i]));
+    // A header is durable before the first record: such a file was just being created.
+    const bool is_last = i + 1 == log.files.size();
+    if (!has_header && is_last && log.files[i].bytes <= kLogFileHeaderBytes) {
+      KITE_RETURN_IF_ERROR(disk.Remove(log.files[i].path));
+      KITE_RETURN_IF_ERROR(disk.SyncDir(folder));
+      log.files.pop_back();
+    }
+  }
+  if (!log.files.empty()) KITE_RETURN_IF_ERROR(RecoverTail(disk, folder, &log));
+  return log;
+}
+
+Result<CreatedLogFile> CreateLogFile(Disk& disk, const std::string& folder, StreamId stream,
+                                     const LogCursor& begin) {
+  LogFileHeader header{.stream = stream, .first_offset = begin.offset, .epoch = begin.epoch};
+  header.salt = std::random_device{}();
+  CreatedLogFile created;
+  created.file.path = folder + "/" + LogFileName(begin.offset);
+  created.file.first_offset = begin.offset;
+  created.file.bytes = kLogFileHeaderBytes;
+  created.file.salt = header.salt;
+  created.file.index = LogIndex(BeginOf(header));
+  KITE_ASSIGN_OR_RETURN(created.appender, disk.Create(created.file.path));
+  const Status written = created.appender->Append(EncodeLogFileHeader(header));
+  if (written.ok()) return created;
+  // If it stays, recovery finds a file without a whole header and drops it.
+  const Status ignored = disk.Remove(created.file.path);
+  return written;
+}
+
+Result<LogCursor> ReadLogRange(Disk& disk, const LogReadRange& range, std::vector<LogRecord>* records,
+                               size_t* bytes_left) {
+  const uint64_t read_bytes =
+      std::clamp<uint64_t>(*bytes_left + kLogRecordHeaderBytes, kReadBytesMin, kReadBytesMax);
+  LogFileWindow window(ReadAtPath(disk, range.path), range.bytes, read_bytes);
+  LogCursor cursor = range.begin;
+  LogRecordHeader header;
+  std::string_view record;
+  while (cursor.offset < range.end_offset) {
+    const LogCursor before = cursor;
+    KITE_ASSIGN_OR_RETURN(const LogStep step, NextLogRecord(window, range.salt, cursor, &header, &record));
+    if (step != LogStep::kRecord) return BadRecord(range.path, before);
+    if (header.type != LogRecordType::kData || header.epoch != cursor.epoch || header.offset < range.from) continue;
+    const std::string_view payload = LogRecordPayload(header, record);
+    if (payload.size() > *bytes_left && !records->empty()) return before;
+    records->push_back({header.offset, header.epoch, std::string(payload)});
+    *bytes_left -= std::min(*bytes_left, payload.size());
+    if (*bytes_left == 0) break;
+  }
+  return cursor;
+}
+
+}  // namespace kite::store
