@@ -1,0 +1,173 @@
+#include "kite/engine/growing.h"
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "base/check.h"
+#include "params.h"
+#include "search/scan.h"
+
+namespace kite::engine {
+namespace {
+
+/// Chunk c holds 16 << c rows up to 8192, then 8192 each: an empty collection is small, a big one has few chunks.
+constexpr size_t kFirstChunkRows = 16;
+constexpr size_t kChunkRowsMax = 8192;
+constexpr size_t kDoublingChunks = std::bit_width(kChunkRowsMax / kFirstChunkRows) - 1;
+/// Rows in the chunks before the first one of kChunkRowsMax rows.
+constexpr size_t kDoublingRows = kChunkRowsMax - kFirstChunkRows;
+
+constexpr size_t ChunkRows(size_t chunk) {
+  return chunk < kDoublingChunks ? kFirstChunkRows << chunk : kChunkRowsMax;
+}
+constexpr size_t ChunkBegin(size_t chunk) {
+  return chunk <= kDoublingChunks ? kFirstChunkRows * ((size_t{1} << chunk) - 1)
+                                  : kDoublingRows + (chunk - kDoublingChunks) * kChunkRowsMax;
+}
+constexpr size_t ChunkOf(size_t row) {
+  return row < kDoublingRows ? std::bit_width(row / kFirstChunkRows + 1) - 1
+                             : kDoublingChunks + (row - kDoublingRows) / kChunkRowsMax;
+}
+
+struct Chunk {
+  explicit Chunk(size_t rows, size_t vector_bytes)
+      : vectors(new std::byte[rows * vector_bytes]), inverse_norms(new float[rows]) {}
+  std::unique_ptr<std::byte[]> vectors;      ///< the slot of a null row stays as it was allocated
+  std::unique_ptr<float[]> inverse_norms;    ///< kNullNorm: the row is null
+};
+
+/// Chunk pointers. When full, a copy of twice the size takes its place; readers may hold the old one.
+using Directory = std::unique_ptr<Chunk*[]>;
+
+}  // namespace
+
+struct GrowingVectors::Impl {
+  Impl(VectorType vector_type, uint32_t vector_dim)
+      : type(vector_type), dim(vector_dim), vector_bytes(VectorBytes(vector_type, vector_dim)) {}
+
+  /// Writer only: the chunk of the next row, allocated when needed.
+  Chunk& WritableChunk(size_t chunk);
+
+  [[nodiscard]] const Chunk& ChunkAt(size_t chunk) const {
+    return *directory.load(std::memory_order_acquire)[chunk];
+  }
+
+  const VectorType type;
+  const uint32_t dim;
+  const size_t vector_bytes;
+
+  // Writer only.
+  size_t appended = 0;
+  std::vector<std::unique_ptr<Chunk>> chunks;
+  std::vector<Directory> directories;  ///< the last one is in use
+  size_t directory_size = 0;
+
+  // Shared.
+  std::atomic<Chunk**> directory{nullptr};
+  std::atomic<size_t> published{0};
+  std::atomic<bool> has_nulls{false};
+  std::atomic<size_t> bytes{0};
+};
+
+Chunk& GrowingVectors::Impl::WritableChunk(size_t chunk) {
+  if (chunk < chunks.size()) return *chunks[chunk];
+  const size_t rows = ChunkRows(chunk);
+  chunks.push_back(std::make_unique<Chunk>(rows, vector_bytes));
+  bytes.fetch_add(sizeof(Chunk) + rows * (vector_bytes + sizeof(float)), std::memory_order_relaxed);
+  if (chunk == directory_size) {
+    directory_size = std::max<size_t>(8, 2 * directory_size);
+    directories.push_back(std::make_unique<Chunk*[]>(directory_size));
+    bytes.fetch_add(directory_size * sizeof(Chunk*), std::memory_order_relaxed);
+    for (size_t i = 0; i < chunk; ++i) directories.back()[i] = chunks[i].get();
+  }
+  directories.back()[chunk] = chunks[chunk].get();
+  directory.store(directories.back().get(), std::memory_order_release);
+  return *chunks[chunk];
+}
+
+GrowingVectors::GrowingVectors(VectorType type, uint32_t dim) : impl_(std::make_unique<Impl>(type, dim)) {}
+GrowingVectors::~GrowingVectors() = default;
+
+void GrowingVectors::Append(const std::byte* data, size_t rows, const uint8_t* valid) {
+  Impl& self = *impl_;
+  KITE_CHECK(self.appended + rows <= std::numeric_limits<Row>::max(), "a segment has at most 2^32 - 1 rows");
+  const Kernels& kernels = ActiveKernels();
+  for (size_t i = 0; i < rows; ++i, ++self.appended) {
+    const size_t chunk_index = ChunkOf(self.appended);
+    Chunk& chunk = self.WritableChunk(chunk_index);
+    const size_t slot = self.appended - ChunkBegin(chunk_index);
+    if (valid != nullptr && valid[i] == 0) {
+      chunk.inverse_norms[slot] = kNullNorm;
+      self.has_nulls.store(true, std::memory_order_relaxed);
+      continue;
+    }
+    std::byte* const vector = chunk.vectors.get() + slot * self.vector_bytes;
+    std::memcpy(vector, data, self.vector_bytes);
+    data += self.vector_bytes;
+    chunk.inverse_norms[slot] = self.type == VectorType::kFloat32
+                                    ? InverseNorm(kernels, reinterpret_cast<const float*>(vector), self.dim)
+                                    : 0.0F;
+  }
+}
+
+void GrowingVectors::Publish() { impl_->published.store(impl_->appended, std::memory_order_release); }
+
+size_t GrowingVectors::rows() const { return impl_->published.load(std::memory_order_acquire); }
+size_t GrowingVectors::memory_bytes() const {
+  return sizeof(*this) + sizeof(Impl) + impl_->bytes.load(std::memory_order_relaxed);
+}
+VectorType GrowingVectors::type() const { return impl_->type; }
+uint32_t GrowingVectors::dim() const { return impl_->dim; }
+
+const std::byte* GrowingVectors::Get(Row row) const {
+  KITE_CHECK(row < rows(), "the row is not visible");
+  const size_t chunk_index = ChunkOf(row);
+  const Chunk& chunk = impl_->ChunkAt(chunk_index);
+  const size_t slot = row - ChunkBegin(chunk_index);
+  if (chunk.inverse_norms[slot] == kNullNorm) return nullptr;
+  return chunk.vectors.get() + slot * impl_->vector_bytes;
+}
+
+Status GrowingVectors::Search(const Context& context, Metric metric, size_t rows, const QuerySet& queries,
+                              const SearchParams& params, const Filter& filter, Scratch& scratch,
+                              const Sink& sink) const {
+  const Impl& self = *impl_;
+  if (self.type != VectorType::kFloat32) {
+    return Status::Unimplemented("search on vectors other than FLOAT_VECTOR is not built yet");
+  }
+  if (metric != Metric::kL2 && metric != Metric::kIP && metric != Metric::kCosine) {
+    return Status::InvalidArgument(StatusSubject::kMetric, "metric type " + std::string(MetricName(metric)) +
+                                                               " does not fit FLOAT_VECTOR");
+  }
+  KITE_CHECK(rows <= this->rows(), "a search sees published rows only");
+  KITE_RETURN_IF_ERROR(ValidateSearch(IndexTypeName(IndexType::kFlat), params));
+  KITE_ASSIGN_OR_RETURN(const HitWindow window, MakeWindow(metric, params));
+  KITE_RETURN_IF_ERROR(context.Check());
+
+  std::vector<VectorBlock> blocks;
+  const bool has_nulls = self.has_nulls.load(std::memory_order_relaxed);
+  for (size_t chunk = 0; ChunkBegin(chunk) < rows; ++chunk) {
+    const Chunk& data = self.ChunkAt(chunk);
+    blocks.push_back({.matrix = {reinterpret_cast<const float*>(data.vectors.get()), data.inverse_norms.get(), self.dim},
+                      .count = std::min(ChunkRows(chunk), rows - ChunkBegin(chunk)),
+                      .first_row = static_cast<Row>(ChunkBegin(chunk)),
+                      .has_nulls = has_nulls});
+  }
+  Scratch::Impl& buffers = scratch.impl();
+  const Survivors survivors = CountSurvivors(filter, rows, rows);
+  Pacer pacer(context, self.vector_bytes);
+  const auto* query = reinterpret_cast<const float*>(queries.data);
+  for (size_t q = 0; q < queries.count; ++q, query += self.dim) {
+    Scorer scorer(ActiveKernels(), metric, FloatMatrix{.dim = self.dim}, query, buffers.normalized);
+    const SearchJob job{params, filter, window, survivors, scorer, pacer, buffers};
+    KITE_RETURN_IF_ERROR(ScanAll(job, blocks));
+    Deliver(metric, buffers, q, sink);
+  }
+  return {};
+}
+
+}  // namespace kite::engine

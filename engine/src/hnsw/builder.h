@@ -1,0 +1,57 @@
+// HnswBuilder: inserts all vectors into a Graph, in parallel.
+//
+// Source: algorithms 1 and 4 of the HNSW paper (graph.h). Which layers a vector is in is drawn beforehand, so the
+// entry of every walk is fixed and no insertion waits for another, except for a lock per node while its links
+// change. Readers take no lock: a link is one atomic word, and whatever mixture of an old and a new list they
+// see consists of nodes.
+//
+// A node becomes reachable in a layer only after its links in that layer and in all layers below are set.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/executor.h"
+#include "hnsw/walk.h"
+#include "search/vectors.h"
+
+namespace kite::engine {
+
+class HnswBuilder {
+ public:
+  HnswBuilder(const Context& context, const Vectors& vectors, Metric metric, uint32_t m,
+              size_t ef_construction, uint64_t seed, Graph& graph);
+  ~HnswBuilder();
+  HnswBuilder(const HnswBuilder&) = delete;
+  HnswBuilder& operator=(const HnswBuilder&) = delete;
+
+  /// With an executor of one thread the same input gives the same graph.
+  Status Run(Executor& executor, const std::function<void(double)>& progress);
+
+ private:
+  struct Worker;
+  Status Insert(uint32_t id, Worker& worker);
+  void FindNeighbors(uint32_t id, size_t top, Worker& worker);
+  void AddLink(size_t level, uint32_t position, uint32_t to, float key, Worker& worker);
+  void Prune(const GraphLayer& layer, size_t most, Worker& worker);
+  [[nodiscard]] uint32_t PositionOf(size_t level, uint32_t id) const;
+
+  std::unique_ptr<Worker> TakeWorker();
+  void ReturnWorker(std::unique_ptr<Worker> worker);
+
+  const Context& context_;
+  const Vectors& vectors_;
+  const FloatMatrix matrix_;
+  const Metric metric_;
+  const uint32_t m_;
+  const size_t ef_construction_;
+  const uint64_t seed_;
+  Graph& graph_;
+  std::vector<std::atomic<uint8_t>> locks_;  ///< by vector id
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Worker>> idle_workers_;  ///< guarded by mutex_
+};
+
+}  // namespace kite::engine

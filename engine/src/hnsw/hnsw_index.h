@@ -1,0 +1,36 @@
+// HNSW: graph search on the borrowed float32 vectors.
+#pragma once
+
+#include <memory>
+
+#include "hnsw/graph.h"
+#include "search/dense_index.h"
+
+namespace kite::engine {
+
+class HnswIndex final : public DenseIndex {
+ public:
+  HnswIndex(BuildSpec spec, Vectors vectors, Graph graph);
+
+  static Result<std::unique_ptr<Index>> Build(const Context& context, const BuildSpec& spec, Vectors vectors,
+                                              Executor& executor, const std::function<void(double)>& progress);
+  static Result<std::unique_ptr<Index>> Load(const IndexFileReader& reader, Vectors vectors, LoadMode mode);
+
+  /// Bytes of a graph of n vectors; the random part is bounded from above.
+  static size_t EstimateStructureBytes(const BuildSpec& spec, size_t count);
+  /// Peak bytes of a build, the finished graph included.
+  static size_t EstimatePeakBytes(const BuildSpec& spec, size_t count);
+
+ private:
+  [[nodiscard]] double ApproximateCost(const SearchJob& job, size_t wanted) const override;
+  Result<bool> Approximate(const SearchJob& job, size_t wanted) const override;
+  [[nodiscard]] size_t StructureBytes() const override { return graph_.memory_bytes(); }
+  void AddSections(IndexFileWriter& writer) const override { graph_.AddSections(writer); }
+
+  [[nodiscard]] size_t EfOf(const SearchJob& job) const;
+
+  uint32_t m_;
+  Graph graph_;
+};
+
+}  // namespace kite::engine

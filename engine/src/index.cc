@@ -1,0 +1,130 @@
+// Build, Load and the functions beside Index: the only place that knows all index types.
+#include "kite/engine/index.h"
+
+#include <algorithm>
+
+#include "flat/flat_index.h"
+#include "hnsw/hnsw_index.h"
+#include "ivf/ivf_index.h"
+#include "search/dense_index.h"
+
+namespace kite::engine {
+namespace {
+
+/// The object itself, its parameters and rounding of small arrays.
+constexpr size_t kFixedBytes = 2048;
+
+size_t NormBytes(const BuildSpec& spec, size_t count) {
+  return spec.metric == Metric::kCosine ? count * sizeof(float) : 0;
+}
+
+}  // namespace
+
+Scratch::Scratch() : impl_(std::make_unique<Impl>()) {}
+Scratch::~Scratch() = default;
+
+size_t EstimateLoadBytes(const BuildSpec& spec, VectorType type, size_t count, uint32_t dim) {
+  const Result<BuildSpec> valid = ValidateBuild(spec, type, dim);
+  if (!valid.ok()) return 0;
+  const size_t bytes = kFixedBytes + NormBytes(*valid, count);
+  switch (TypeOf(*valid)) {
+    case IndexType::kFlat: break;
+    case IndexType::kIvfFlat:
+    case IndexType::kIvfSq8: return bytes + IvfIndex::EstimateStructureBytes(*valid, count, dim);
+    case IndexType::kHnsw: return bytes + HnswIndex::EstimateStructureBytes(*valid, count);
+  }
+  return bytes;
+}
+
+size_t EstimateBuildBytes(const BuildSpec& spec, VectorType type, size_t count, uint32_t dim) {
+  const Result<BuildSpec> valid = ValidateBuild(spec, type, dim);
+  if (!valid.ok()) return 0;
+  const size_t bytes = kFixedBytes + NormBytes(*valid, count);
+  switch (TypeOf(*valid)) {
+    case IndexType::kFlat: break;
+    case IndexType::kIvfFlat:
+    case IndexType::kIvfSq8: return bytes + IvfIndex::EstimatePeakBytes(*valid, count, dim);
+    case IndexType::kHnsw: return bytes + HnswIndex::EstimatePeakBytes(*valid, count);
+  }
+  return bytes;
+}
+
+Result<std::unique_ptr<Index>> Build(const Context& context, const BuildSpec& spec, const VectorSource& vectors,
+                                     Executor& executor, const std::function<void(double)>& progress) {
+  KITE_ASSIGN_OR_RETURN(const BuildSpec valid, ValidateBuild(spec, vectors.type, vectors.dim));
+  KITE_RETURN_IF_ERROR(CheckSource(vectors));
+  KITE_RETURN_IF_ERROR(context.Check());
+  Vectors owned{.source = vectors};
+  KITE_ASSIGN_OR_RETURN(owned.inverse_norms, ComputeInverseNorms(context, valid.metric, vectors, executor));
+  switch (TypeOf(valid)) {
+    case IndexType::kFlat: return std::make_unique<FlatIndex>(valid, std::move(owned));
+    case IndexType::kIvfFlat:
+    case IndexType::kIvfSq8: return IvfIndex::Build(context, valid, std::move(owned), executor, progress);
+    case IndexType::kHnsw: return HnswIndex::Build(context, valid, std::move(owned), executor, progress);
+  }
+  return Status::Internal("an index type without a builder");
+}
+
+Result<std::unique_ptr<Index>> Load(std::string_view file, const VectorSource& vectors, LoadMode mode) {
+  KITE_ASSIGN_OR_RETURN(const IndexFileReader reader, IndexFileReader::Open(file));
+  const IndexFileHeader& header = reader.header();
+  KITE_RETURN_IF_ERROR(CheckSource(vectors));
+  if (header.type != vectors.type || header.dim != vectors.dim || header.count != vectors.count ||
+      header.rows != vectors.rows) {
+    return Status::Corruption(
+        StatusSubject::kIndex,
+        "the index file belongs to other vectors: it has " + std::to_string(header.count) + " of dimension " +
+            std::to_string(header.dim) + " in " + std::to_string(header.rows) + " rows, the segment " +
+            std::to_string(vectors.count) + " of dimension " + std::to_string(vectors.dim) + " in " +
+            std::to_string(vectors.rows) + " rows");
+  }
+  Vectors loaded{.source = vectors};
+  if (header.spec.metric == Metric::kCosine) {
+    KITE_ASSIGN_OR_RETURN(loaded.inverse_norms,
+                          reader.Read<float>(SectionId::kInverseNorms, header.count, mode));
+  }
+  switch (TypeOf(header.spec)) {
+    case IndexType::kFlat: return std::make_unique<FlatIndex>(header.spec, std::move(loaded));
+    case IndexType::kIvfFlat:
+    case IndexType::kIvfSq8: return IvfIndex::Load(reader, std::move(loaded), mode);
+    case IndexType::kHnsw: return HnswIndex::Load(reader, std::move(loaded), mode);
+  }
+  return Status::Internal("an index type without a loader");
+}
+
+Status VerifyIndexFile(std::string_view file) {
+  KITE_ASSIGN_OR_RETURN(const IndexFileReader reader, IndexFileReader::Open(file));
+  return reader.VerifyBlocks();
+}
+
+Status ScoreRows(Metric metric, const VectorSource& vectors, const std::byte* query, std::span<const Row> rows,
+                 std::span<float> scores) {
+  KITE_RETURN_IF_ERROR(CheckSource(vectors));
+  if (metric != Metric::kL2 && metric != Metric::kIP && metric != Metric::kCosine) {
+    return Status::InvalidArgument(StatusSubject::kMetric, "metric type " + std::string(MetricName(metric)) +
+                                                               " does not fit FLOAT_VECTOR");
+  }
+  if (scores.size() < rows.size()) return Status::InvalidArgument("ScoreRows needs a score for each row");
+  const Kernels& kernels = ActiveKernels();
+  std::vector<float> normalized;
+  Scorer scorer(kernels, metric, {.dim = vectors.dim}, reinterpret_cast<const float*>(query), normalized);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    size_t id = rows[i];
+    if (!vectors.row_of.empty()) {
+      const auto found = std::lower_bound(vectors.row_of.begin(), vectors.row_of.end(), rows[i]);
+      id = found == vectors.row_of.end() || *found != rows[i]
+               ? vectors.count
+               : static_cast<size_t>(found - vectors.row_of.begin());
+    }
+    if (id >= vectors.count) {
+      return Status::InvalidArgument("row " + std::to_string(rows[i]) + " has no vector");
+    }
+    const float* const vector = reinterpret_cast<const float*>(vectors.data) + id * vectors.dim;
+    const float inverse_norm = metric == Metric::kCosine ? InverseNorm(kernels, vector, vectors.dim) : 0;
+    scorer.SetMatrix({.data = vector, .inverse_norms = &inverse_norm, .dim = vectors.dim});
+    scores[i] = KeyToScore(metric, scorer.One(0));
+  }
+  return {};
+}
+
+}  // namespace kite::engine

@@ -1,0 +1,64 @@
+#include <cstdlib>
+
+#include "kernels/kernels.h"
+
+namespace kite::engine {
+namespace {
+
+SimdLevel DetectedLevel() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+    return SimdLevel::kAvx512;
+  }
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+      __builtin_cpu_supports("f16c")) {
+    return SimdLevel::kAvx2;
+  }
+#endif
+  return SimdLevel::kScalar;
+}
+
+/// KITE_SIMD lowers the level; an unknown value changes nothing.
+SimdLevel AllowedLevel() {
+  const SimdLevel detected = DetectedLevel();
+  const char* cap = std::getenv("KITE_SIMD");  // NOLINT(concurrency-mt-unsafe): read once
+  if (cap == nullptr) return detected;
+  for (const SimdLevel level : {SimdLevel::kScalar, SimdLevel::kAvx2, SimdLevel::kAvx512}) {
+    if (SimdLevelName(level) == cap && level < detected) return level;
+  }
+  return detected;
+}
+
+}  // namespace
+
+std::string_view SimdLevelName(SimdLevel level) {
+  switch (level) {
+    case SimdLevel::kScalar: return "scalar";
+    case SimdLevel::kAvx2: return "avx2";
+    case SimdLevel::kAvx512: return "avx512";
+  }
+  return "unknown";
+}
+
+const Kernels* KernelsAt(SimdLevel level) {
+  static const SimdLevel detected = DetectedLevel();
+  if (level > detected) return nullptr;
+#if defined(__x86_64__)
+  if (level == SimdLevel::kAvx512) return &kAvx512Kernels;
+  if (level == SimdLevel::kAvx2) return &kAvx2Kernels;
+#endif
+  return &kScalarKernels;
+}
+
+const Kernels& ActiveKernels() {
+  static const Kernels& kernels = *KernelsAt(AllowedLevel());
+  return kernels;
+}
+
+SimdLevel ActiveSimdLevel() { return ActiveKernels().level; }
+
+bool AllFinite(const float* values, size_t n) { return ActiveKernels().all_finite(values, n); }
+
+}  // namespace kite::engine

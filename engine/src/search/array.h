@@ -1,0 +1,71 @@
+// Array<T>: a fixed-size array that is owned (cache-line aligned, large ones on huge pages) or borrowed from
+// an index file that outlives it.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string>
+#include <type_traits>
+
+#include "base/result.h"
+
+namespace kite::engine {
+
+namespace internal {
+struct AlignedDelete {
+  size_t alignment = 0;
+  void operator()(std::byte* bytes) const { ::operator delete(bytes, std::align_val_t{alignment}); }
+};
+using AlignedBytes = std::unique_ptr<std::byte, AlignedDelete>;
+
+/// Null when there is no memory. Zero-filled.
+AlignedBytes AllocateAligned(size_t bytes);
+}  // namespace internal
+
+template <typename T>
+  requires std::is_trivially_copyable_v<T>
+class Array {
+ public:
+  Array() = default;
+
+  /// n zeros. Exhausted(Memory) that says how much was asked for.
+  static Result<Array> Allocate(size_t n) {
+    Array array;
+    if (n == 0) return array;
+    array.owned_ = internal::AllocateAligned(n * sizeof(T));
+    if (array.owned_ == nullptr) {
+      return Status::Exhausted(StatusSubject::kMemory, "cannot allocate " + std::to_string(n * sizeof(T)) +
+                                                           " bytes for an index");
+    }
+    array.view_ = {reinterpret_cast<const T*>(array.owned_.get()), n};
+    return array;
+  }
+  static Result<Array> Copy(std::span<const T> values) {
+    KITE_ASSIGN_OR_RETURN(Array array, Allocate(values.size()));
+    if (!values.empty()) std::memcpy(array.owned_.get(), values.data(), values.size_bytes());
+    return array;
+  }
+  static Array Borrow(std::span<const T> values) {
+    Array array;
+    array.view_ = values;
+    return array;
+  }
+
+  [[nodiscard]] const T* data() const { return view_.data(); }
+  [[nodiscard]] size_t size() const { return view_.size(); }
+  [[nodiscard]] bool empty() const { return view_.empty(); }
+  [[nodiscard]] size_t bytes() const { return view_.size_bytes(); }
+  [[nodiscard]] std::span<const T> span() const { return view_; }
+  const T& operator[](size_t i) const { return view_[i]; }
+
+  /// Only of an owned array.
+  [[nodiscard]] T* mutable_data() { return reinterpret_cast<T*>(owned_.get()); }
+
+ private:
+  std::span<const T> view_;
+  internal::AlignedBytes owned_;
+};
+
+}  // namespace kite::engine
