@@ -1,0 +1,115 @@
+"""Fixtures of all Python tests: one shared server per run, private servers for restarts, fresh names."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pymilvus
+import pytest
+from harness.server import Server, kite_binary
+from pymilvus import MilvusClient
+
+TOKEN = "root:Milvus"
+_numbers = itertools.count()
+
+
+def pytest_report_header() -> list[str]:
+    return [f"kite: {kite_binary()}", f"pymilvus: {pymilvus.__version__}", f"seed: {base_seed()} (KITE_SEED)"]
+
+
+def base_seed() -> int:
+    return int(os.environ.get("KITE_SEED", "20261121"))
+
+
+@pytest.fixture(scope="session")
+def seed() -> int:
+    """What generated data and operations begin with; KITE_SEED replays a run."""
+    return base_seed()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The server that most tests share. Tests must not stop it and keep to collections of their own."""
+    shared = Server(tmp_path_factory.mktemp("shared") / "data")
+    with shared:
+        yield shared
+        assert shared.alive(), f"the shared server died:\n{shared.log_tail()}"
+
+
+@pytest.fixture(autouse=True)
+def shared_server_lives(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Names the test that killed the shared server, instead of failing all that follow."""
+    yield
+    if "server" in request.fixturenames:
+        shared = request.getfixturevalue("server")
+        if not shared.alive():
+            tail = shared.log_tail()
+            shared.kill()
+            shared.start()
+            pytest.fail(f"the server died during this test:\n{tail}")
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[MilvusClient]:
+    opened = connect(server)
+    yield opened
+    opened.close()
+
+
+def connect(server: Server, **options) -> MilvusClient:
+    """A client with a connection of its own."""
+    options.setdefault("token", TOKEN)
+    options.setdefault("timeout", 30)
+    return MilvusClient(uri=server.uri, dedicated=True, **options)
+
+
+@pytest.fixture
+def connection() -> Iterator[Callable[..., MilvusClient]]:
+    """Opens clients, each on a connection of its own, and closes them at the end."""
+    opened: list[MilvusClient] = []
+
+    def open_client(server: Server, **options) -> MilvusClient:
+        opened.append(connect(server, **options))
+        return opened[-1]
+
+    yield open_client
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    """A name that no other test uses."""
+    return fresh_name(request.node.name)
+
+
+@pytest.fixture
+def names(request: pytest.FixtureRequest) -> Callable[[], str]:
+    """Makes names that no other test uses."""
+    return lambda: fresh_name(request.node.name)
+
+
+def fresh_name(stem: str) -> str:
+    return f"{re.sub(r'[^A-Za-z0-9_]', '_', stem)[:60]}_{next(_numbers)}"
+
+
+@pytest.fixture
+def private_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Makes started servers with a data directory of their own; whatever runs at the end is stopped."""
+    made: list[Server] = []
+
+    def make(data: Path | None = None, **options) -> Server:
+        server = Server(data or tmp_path / f"data{len(made)}", **options)
+        made.append(server)
+        return server.start()
+
+    yield make
+    for server in made:
+        if server.alive():
+            server.stop()
+        else:
+            server.kill()

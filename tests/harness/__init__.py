@@ -1,0 +1,1 @@
+"""What the tests, the soak run and the server benchmarks share: a server process, collections, brute-force answers."""

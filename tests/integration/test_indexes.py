@@ -1,0 +1,243 @@
+"""Indexes: every type with every metric, exact or with recall; their descriptions, progress and ends."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from harness.collections import (create, create_index, insert, key_field, keys_of, pairs, search_keys, simple,
+                                 simple_rows, vector_field, wait_indexed)
+from harness.oracle import METRICS, assert_same_ranking, best_first, recall, scores, top_keys, vectors
+from pymilvus import DataType, MilvusException
+
+ROWS, DIM, QUERIES, LIMIT = 4000, 32, 20, 10
+
+KINDS = {
+    "FLAT": ({}, {}, 1.0),
+    "IVF_FLAT": ({"nlist": 32}, {"nprobe": 12}, 0.85),
+    "IVF_SQ8": ({"nlist": 32}, {"nprobe": 12}, 0.8),
+    "HNSW": ({"M": 16, "efConstruction": 100}, {"ef": 100}, 0.93),
+    "AUTOINDEX": ({}, {}, 0.93),
+}
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_recall_and_distances(client, name, seed, kind, metric):
+    build, search, wanted = KINDS[kind]
+    create(client, name, [key_field(), vector_field(DIM)], index=kind, metric=metric, params=build)
+    data, queries = vectors(ROWS, DIM, seed), vectors(QUERIES, DIM, seed + 1)
+    insert(client, name, [{"id": i, "vec": v} for i, v in enumerate(data)])
+    client.flush(name)
+    wait_indexed(client, name, "vec", ROWS)
+    result = client.search(name, data=list(queries), anns_field="vec", limit=LIMIT, search_params={"params": search})
+    exact = scores(metric, data, queries)
+    keys = list(range(ROWS))
+    truth = [best_first(metric, row, keys)[:LIMIT].tolist() for row in exact]
+    found = [[hit.id for hit in hits] for hits in result]
+    assert all(len(hits) == len(set(hits)) == LIMIT for hits in found)
+    assert recall(found, truth) >= wanted
+    loose = kind == "IVF_SQ8"
+    for number, hits in enumerate(result):
+        values = [hit.distance for hit in hits]
+        assert values == sorted(values, reverse=metric != "L2")
+        for hit in hits:
+            assert hit.distance == pytest.approx(exact[number][hit.id], rel=0.05 if loose else 1e-3, abs=0.5 if loose else 1e-3)
+    if kind == "FLAT":
+        for number, hits in enumerate(result):
+            assert_same_ranking(pairs(hits), [(key, exact[number][key]) for key in truth[number]])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_growing_rows_are_searched_exactly_before_any_flush(client, name, seed, kind):
+    build, search, _ = KINDS[kind]
+    create(client, name, [key_field(), vector_field(DIM)], index=kind, params=build)
+    data = vectors(500, DIM, seed)
+    insert(client, name, [{"id": i, "vec": v} for i, v in enumerate(data)])
+    queries = vectors(5, DIM, seed + 1)
+    found = search_keys(client, name, queries, search_params={"params": search})
+    assert found == [top_keys("L2", data, np.arange(500), query, 10) for query in queries]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_deleted_and_filtered_rows_never_come_up(client, name, seed, kind):
+    build, search, _ = KINDS[kind]
+    create(client, name, [key_field(), ("num", DataType.INT64, {}), vector_field(DIM)], index=kind, params=build)
+    data = vectors(2000, DIM, seed)
+    insert(client, name, [{"id": i, "num": i % 10, "vec": v} for i, v in enumerate(data)])
+    client.flush(name)
+    wait_indexed(client, name, "vec", 2000)
+    client.delete(name, filter="id % 3 == 0")
+    result = client.search(name, data=list(data[:30]), anns_field="vec", limit=50, filter="num == 4",
+                           search_params={"params": search})
+    for hits in result:
+        keys = [hit.id for hit in hits]
+        assert len(keys) == 50 and all(key % 3 and key % 10 == 4 for key in keys)
+
+
+def test_describe_list_and_drop(client, name):
+    simple(client, name, index=None)
+    create_index(client, name, "vec", "HNSW", "IP", {"M": 8, "efConstruction": 40})
+    described = client.describe_index(name, "vec")
+    assert described["index_type"] == "HNSW" and described["metric_type"] == "IP"
+    assert described["field_name"] == described["index_name"] == "vec"
+    flat = {**described, **(described.get("params") or {})}
+    assert (int(flat["M"]), int(flat["efConstruction"])) == (8, 40)
+    assert described["state"] == "Finished" and described["total_rows"] == 0
+    assert client.list_indexes(name) == ["vec"]
+    client.drop_index(name, "vec")
+    assert client.list_indexes(name) == [] and client.describe_index(name, "vec") is None
+
+
+def test_named_indexes(client, name):
+    simple(client, name, index=None)
+    create_index(client, name, "vec", "FLAT", "L2", index_name="by_meaning")
+    create_index(client, name, "num", "STL_SORT", index_name="by_number")
+    assert sorted(client.list_indexes(name)) == ["by_meaning", "by_number"]
+    assert client.list_indexes(name, "num") == ["by_number"]
+    assert client.describe_index(name, "by_number")["field_name"] == "num"
+    client.drop_index(name, "by_number")
+    assert client.list_indexes(name) == ["by_meaning"]
+
+
+def test_the_same_index_again_is_fine_another_is_not(client, name):
+    simple(client, name, index=None)
+    for _ in range(2):
+        create_index(client, name, "vec", "HNSW", "L2", {"M": 8, "efConstruction": 40})
+    with pytest.raises(MilvusException, match="at most one distinct index"):
+        create_index(client, name, "vec", "HNSW", "L2", {"M": 9, "efConstruction": 40})
+
+
+def test_progress_is_true(client, name, seed):
+    """Rows that are not indexed yet are pending, never counted as done; all are done in the end."""
+    create(client, name, [key_field(), vector_field(DIM)], index=None)
+    data = vectors(8000, DIM, seed)
+    insert(client, name, [{"id": i, "vec": v} for i, v in enumerate(data)])
+    client.flush(name)
+    create_index(client, name, "vec", "HNSW", "L2", {"M": 16, "efConstruction": 200})
+    first = client.describe_index(name, "vec")
+    assert first["indexed_rows"] + first["pending_index_rows"] == first["total_rows"] == 8000
+    assert (first["state"] == "Finished") == (first["pending_index_rows"] == 0)
+    last = wait_indexed(client, name, "vec", 8000)
+    assert last["indexed_rows"] == last["total_rows"] == 8000
+
+
+def test_an_index_that_is_created_after_the_rows_serves_the_search(client, name, seed):
+    create(client, name, [key_field(), vector_field(DIM)], index=None)
+    data = vectors(1000, DIM, seed)
+    insert(client, name, [{"id": i, "vec": v} for i, v in enumerate(data)])
+    create_index(client, name, "vec", "IVF_FLAT", "L2", {"nlist": 8})
+    client.load_collection(name)
+    assert search_keys(client, name, data[:5], limit=1, search_params={"params": {"nprobe": 8}}) == [[i] for i in range(5)]
+
+
+def test_an_index_can_be_replaced_after_release(client, name, seed):
+    data = vectors(1000, DIM, seed)
+    create(client, name, [key_field(), vector_field(DIM)], index="FLAT")
+    insert(client, name, [{"id": i, "vec": v} for i, v in enumerate(data)])
+    client.flush(name)
+    with pytest.raises(MilvusException, match="release"):
+        client.drop_index(name, "vec")
+    client.release_collection(name)
+    client.drop_index(name, "vec")
+    create_index(client, name, "vec", "HNSW", "COSINE", {"M": 8, "efConstruction": 64})
+    wait_indexed(client, name, "vec", 1000)
+    client.load_collection(name)
+    hits = client.search(name, data=[data[5]], anns_field="vec", limit=1)[0]
+    assert hits[0].id == 5 and hits[0].distance == pytest.approx(1, abs=1e-5)
+
+
+def test_two_vector_fields_with_different_indexes(client, name, seed):
+    create(client, name, [key_field(), vector_field(8, "a"), vector_field(16, "b")], index=None)
+    create_index(client, name, "a", "HNSW", "L2", {"M": 8, "efConstruction": 64})
+    with pytest.raises(MilvusException):
+        client.load_collection(name)  # b has none
+    create_index(client, name, "b", "FLAT", "IP")
+    client.load_collection(name)
+    a, b = vectors(300, 8, seed), vectors(300, 16, seed + 1)
+    insert(client, name, [{"id": i, "a": a[i], "b": b[i]} for i in range(300)])
+    assert search_keys(client, name, a[[7]], limit=3, anns_field="a") == [top_keys("L2", a, np.arange(300), a[7], 3)]
+    assert search_keys(client, name, b[[7]], limit=3, anns_field="b") == [top_keys("IP", b, np.arange(300), b[7], 3)]
+    with pytest.raises(MilvusException):
+        client.search(name, data=[a[0]], limit=1)  # which of the two?
+
+
+SCALAR_KINDS = [("num", "AUTOINDEX"), ("num", "INVERTED"), ("num", "STL_SORT"), ("num", "BITMAP"),
+                ("text", "AUTOINDEX"), ("text", "INVERTED"), ("text", "STL_SORT"), ("text", "BITMAP"),
+                ("flag", "AUTOINDEX"), ("flag", "INVERTED"), ("flag", "BITMAP"),
+                ("price", "AUTOINDEX"), ("price", "INVERTED"), ("price", "STL_SORT"),
+                ("tags", "AUTOINDEX"), ("tags", "INVERTED"), ("tags", "BITMAP")]
+FILTERS = ["num == 3", "num in [1, 5, 99]", "2 < num <= 6", "num != 4", "text == 'w2'", "text like 'w%'",
+           "text in ['w1', 'zz']", "text > 'w3'", "flag == true", "not flag", "price < 2.5", "price >= 4.0",
+           "array_contains(tags, 3)", "array_contains_any(tags, [2, 9])", "num == 3 and text == 'w3' or price > 4.5"]
+
+
+def test_scalar_indexes_change_no_answer(client, names, seed):
+    fields = [key_field(), ("num", DataType.INT64, {}), ("text", DataType.VARCHAR, {"max_length": 20}),
+              ("flag", DataType.BOOL, {}), ("price", DataType.DOUBLE, {}),
+              ("tags", DataType.ARRAY, {"element_type": DataType.INT64, "max_capacity": 5}), vector_field(2)]
+    rows = [{"id": i, "num": i % 8, "text": f"w{i % 5}", "flag": i % 3 == 0, "price": (i % 11) / 2,
+             "tags": [i % 4, i % 7], "vec": [i, 1]} for i in range(400)]
+
+    def answers(indexed: list[tuple[str, str]]) -> list[list[int]]:
+        name = create(client, names(), fields)
+        insert(client, name, rows)
+        client.flush(name)
+        for field, kind in indexed:
+            create_index(client, name, field, kind)
+            wait_indexed(client, name, field, 400)
+        result = [keys_of(client.query(name, filter=text, output_fields=["id"])) for text in FILTERS]
+        client.drop_collection(name)
+        return result
+
+    expected = answers([])
+    assert all(0 < len(found) < 400 for found in expected)
+    for position in range(0, 6):
+        chosen: dict[str, str] = {}
+        for field in ("num", "text", "flag", "price", "tags"):
+            kinds = [kind for f, kind in SCALAR_KINDS if f == field]
+            if position < len(kinds):
+                chosen[field] = kinds[position]
+        if chosen:
+            assert answers(list(chosen.items())) == expected, chosen
+
+
+@pytest.mark.parametrize(("field", "kind"), SCALAR_KINDS)
+def test_scalar_indexes_describe_themselves_and_drop_while_loaded(client, name, field, kind):
+    fields = {"num": ("num", DataType.INT64, {}), "text": ("text", DataType.VARCHAR, {"max_length": 20}),
+              "flag": ("flag", DataType.BOOL, {}), "price": ("price", DataType.DOUBLE, {}),
+              "tags": ("tags", DataType.ARRAY, {"element_type": DataType.INT64, "max_capacity": 5})}
+    create(client, name, [key_field(), fields[field], vector_field(2)])
+    create_index(client, name, field, kind)
+    described = client.describe_index(name, field)
+    assert described["index_type"] == kind and described["state"] == "Finished"
+    client.drop_index(name, field)
+    assert client.list_indexes(name) == ["vec"]
+
+
+@pytest.mark.parametrize(("field", "kind"), [("text", "HNSW"), ("vec", "INVERTED"), ("price", "BITMAP"), ("id", "BITMAP")])
+def test_an_index_that_does_not_fit_its_field_is_refused(client, name, field, kind):
+    create(client, name, [key_field(), ("text", DataType.VARCHAR, {"max_length": 20}), ("price", DataType.DOUBLE, {}),
+                          vector_field(2)], index=None)
+    with pytest.raises(MilvusException):
+        create_index(client, name, field, kind, "L2" if kind == "HNSW" or field == "vec" else None,
+                     {"M": 8, "efConstruction": 8} if kind == "HNSW" else {})
+    assert client.list_indexes(name) == []
+
+
+def test_index_properties(client, name):
+    simple(client, name, load=False)
+    client.alter_index_properties(name, "vec", {"mmap.enabled": True})
+    assert client.describe_index(name, "vec")["mmap.enabled"].lower() == "true"
+    client.drop_index_properties(name, "vec", ["mmap.enabled"])
+    assert "mmap.enabled" not in client.describe_index(name, "vec")
+
+
+def test_the_client_waits_for_an_index(client, name, seed):
+    """The SDK's own polling: create_index returns when the index is finished."""
+    simple(client, name, index=None)
+    insert(client, name, simple_rows(vectors(500, 8, seed)))
+    client.flush(name)
+    wanted = client.prepare_index_params()
+    wanted.add_index("vec", index_type="HNSW", metric_type="L2", params={"M": 8, "efConstruction": 64})
+    client.create_index(name, wanted)
+    assert client.describe_index(name, "vec")["indexed_rows"] == 500
