@@ -7,10 +7,6 @@
 namespace kite::store {
 namespace {
 
-constexpr uint64_t kScanReadBytes = 1 << 20;
-constexpr uint64_t kReadBytesMin = 64 << 10;
-constexpr uint64_t kReadBytesMax = 4 << 20;
-
 LogFileWindow::ReadAt ReadAtPath(Disk& disk, const std::string& path) {
   return [&disk, path](uint64_t position, uint64_t size) { return disk.Read(path, position, size); };
 }
@@ -72,7 +68,7 @@ Status RecoverTail(Disk& disk, const std::string& folder, RecoveredLog* log) {
   log->end = file.index.Find(file.first_offset);
   log->damage = file.damage;
   if (!file.damage.ok()) return {};
-  LogFileWindow window(ReadAtPath(disk, file.path), file.bytes, kScanReadBytes);
+  LogFileWindow window(ReadAtPath(disk, file.path), file.bytes);
   KITE_ASSIGN_OR_RETURN(const std::optional<LogCursor> closed, FindLogClose(window, file.salt));
   if (closed) {
     log->end = *closed;
@@ -132,21 +128,20 @@ Result<CreatedLogFile> CreateLogFile(Disk& disk, const std::string& folder, Stre
 
 Result<LogCursor> ReadLogRange(Disk& disk, const LogReadRange& range, std::vector<LogRecord>* records,
                                size_t* bytes_left) {
-  const uint64_t read_bytes =
-      std::clamp<uint64_t>(*bytes_left + kLogRecordHeaderBytes, kReadBytesMin, kReadBytesMax);
-  LogFileWindow window(ReadAtPath(disk, range.path), range.bytes, read_bytes);
+  LogFileWindow window(ReadAtPath(disk, range.path), range.bytes);
   LogCursor cursor = range.begin;
-  LogRecordHeader header;
-  std::string_view record;
+  LogRecordView record;
   while (cursor.offset < range.end_offset) {
     const LogCursor before = cursor;
-    KITE_ASSIGN_OR_RETURN(const LogStep step, NextLogRecord(window, range.salt, cursor, &header, &record));
+    KITE_ASSIGN_OR_RETURN(const LogStep step, NextLogRecord(window, range.salt, cursor, &record));
     if (step != LogStep::kRecord) return BadRecord(range.path, before);
+    const LogRecordHeader& header = record.header;
     if (header.type != LogRecordType::kData || header.epoch != cursor.epoch || header.offset < range.from) continue;
-    const std::string_view payload = LogRecordPayload(header, record);
-    if (payload.size() > *bytes_left && !records->empty()) return before;
-    records->push_back({header.offset, header.epoch, std::string(payload)});
-    *bytes_left -= std::min(*bytes_left, payload.size());
+    const size_t bytes = record.payload.size();
+    if (bytes > *bytes_left && !records->empty()) return before;
+    std::string payload = record.owned.empty() ? std::string(record.payload) : std::move(record.owned);
+    records->push_back({header.offset, header.epoch, std::move(payload)});
+    *bytes_left -= std::min(*bytes_left, bytes);
     if (*bytes_left == 0) break;
   }
   return cursor;

@@ -79,11 +79,13 @@ std::optional<LogRecordHeader> DecodeLogRecordHeader(std::string_view bytes) {
   return header;
 }
 
-bool VerifyLogRecord(const LogRecordHeader& header, uint32_t salt, std::string_view record) {
-  if (record.size() != LogRecordBytes(header.payload_bytes)) return false;
-  const uint32_t payload_crc = Crc32c(0, record.data() + kLogRecordHeaderBytes, header.payload_bytes);
-  if (Crc32c(payload_crc ^ salt, record.data() + 4, kLogRecordHeaderBytes - 4) != header.crc) return false;
-  const std::string_view padding = record.substr(kLogRecordHeaderBytes + header.payload_bytes);
+bool VerifyLogRecord(const LogRecordHeader& header, uint32_t salt, std::string_view header_bytes,
+                     std::string_view body) {
+  if (header_bytes.size() != kLogRecordHeaderBytes) return false;
+  if (body.size() != LogRecordBytes(header.payload_bytes) - kLogRecordHeaderBytes) return false;
+  const uint32_t payload_crc = Crc32c(0, body.data(), header.payload_bytes);
+  if (Crc32c(payload_crc ^ salt, header_bytes.data() + 4, kLogRecordHeaderBytes - 4) != header.crc) return false;
+  const std::string_view padding = body.substr(header.payload_bytes);
   return padding == kZeros.substr(0, padding.size());
 }
 

@@ -63,12 +63,9 @@ void EncodeLogRecordHeader(const LogRecordHeader& header, uint32_t salt, uint32_
 /// at, so that a reader learns how much it has to read.
 std::optional<LogRecordHeader> DecodeLogRecordHeader(std::string_view bytes);
 
-/// Whether `record` (LogRecordBytes(header.payload_bytes) bytes) matches its checksum and is padded with zeros.
-[[nodiscard]] bool VerifyLogRecord(const LogRecordHeader& header, uint32_t salt, std::string_view record);
-
-[[nodiscard]] inline std::string_view LogRecordPayload(const LogRecordHeader& header, std::string_view record) {
-  return record.substr(kLogRecordHeaderBytes, header.payload_bytes);
-}
+/// Whether `header_bytes` and `body`, the payload and its padding, match the checksum and the padding is zero.
+[[nodiscard]] bool VerifyLogRecord(const LogRecordHeader& header, uint32_t salt, std::string_view header_bytes,
+                                   std::string_view body);
 
 /// "00000000000000000042.log"
 std::string LogFileName(LogOffset first_offset);

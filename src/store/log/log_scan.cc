@@ -1,6 +1,7 @@
 #include "store/log/log_scan.h"
 
 #include <algorithm>
+#include <array>
 
 namespace kite::store {
 namespace {
@@ -10,6 +11,34 @@ constexpr uint64_t kIndexStepBytes = 64 << 10;  // reading from any offset skips
 // Looking for a later record verifies whatever resembles one. Honest tails need at most one pass over the file;
 // a crafted one is given up, as corrupt, after four.
 constexpr uint64_t kSearchPasses = 4;
+
+// A tailer reads a few records at a time, a replay megabytes.
+constexpr uint64_t kAheadBytesMin = 4 << 10;
+constexpr uint64_t kAheadBytesMax = 1 << 20;
+
+constexpr uint64_t kLongBytes = 64 << 10;  // from here on, reading once more costs less than copying
+
+/// A header that stays when the window moves on to the payload.
+class HeaderCopy {
+ public:
+  explicit HeaderCopy(std::string_view bytes) { bytes.copy(bytes_.data(), bytes_.size()); }
+  [[nodiscard]] std::string_view bytes() const { return {bytes_.data(), bytes_.size()}; }
+
+ private:
+  std::array<char, kLogRecordHeaderBytes> bytes_{};
+};
+
+/// Reads payload and padding.
+Status LoadBody(LogFileWindow& window, uint64_t position, uint64_t size, LogRecordView* record) {
+  record->owned.clear();
+  if (size < kLongBytes) {
+    KITE_ASSIGN_OR_RETURN(record->payload, window.At(position, size));
+  } else {
+    KITE_ASSIGN_OR_RETURN(record->owned, window.Take(position, size));
+    record->payload = record->owned;
+  }
+  return {};
+}
 
 /// Whether a record behind `bad.position` says that more than `bad.position` bytes were durable.
 Result<bool> WasDurable(LogFileWindow& window, uint32_t salt, const LogCursor& bad) {
@@ -23,37 +52,50 @@ Result<bool> WasDurable(LogFileWindow& window, uint32_t salt, const LogCursor& b
     if (header->offset < bad.offset || record_bytes > window.file_bytes() - position) continue;
     if (record_bytes > budget) return true;
     budget -= record_bytes;
-    KITE_ASSIGN_OR_RETURN(const std::string_view record, window.At(position, record_bytes));
-    if (VerifyLogRecord(*header, salt, record)) return true;
+    const HeaderCopy head(bytes);
+    LogRecordView record;
+    KITE_RETURN_IF_ERROR(
+        LoadBody(window, position + kLogRecordHeaderBytes, record_bytes - kLogRecordHeaderBytes, &record));
+    if (VerifyLogRecord(*header, salt, head.bytes(), record.payload)) return true;
   }
   return false;
 }
 
 }  // namespace
 
+uint64_t LogFileWindow::Clamp(uint64_t position, uint64_t size) const {
+  return std::min(size, file_bytes_ - std::min(position, file_bytes_));
+}
+
 Result<std::string_view> LogFileWindow::At(uint64_t position, uint64_t size) {
-  size = std::min(size, file_bytes_ - std::min(position, file_bytes_));
+  size = Clamp(position, size);
   if (position < begin_ || position + size > begin_ + bytes_.size()) {
-    const uint64_t wanted = std::min(std::max(size, read_bytes_), file_bytes_ - std::min(position, file_bytes_));
-    KITE_ASSIGN_OR_RETURN(bytes_, read_(position, wanted));
+    ahead_ = std::clamp(2 * ahead_, kAheadBytesMin, kAheadBytesMax);
+    KITE_ASSIGN_OR_RETURN(bytes_, read_(position, Clamp(position, std::max(size, ahead_))));
     begin_ = position;
   }
   return std::string_view(bytes_).substr(position - begin_, size);
 }
 
-Result<LogStep> NextLogRecord(LogFileWindow& window, uint32_t salt, LogCursor& cursor, LogRecordHeader* header,
-                              std::string_view* record) {
+Result<std::string> LogFileWindow::Take(uint64_t position, uint64_t size) {
+  ahead_ = 0;
+  return read_(position, Clamp(position, size));
+}
+
+Result<LogStep> NextLogRecord(LogFileWindow& window, uint32_t salt, LogCursor& cursor, LogRecordView* record) {
   if (cursor.position >= window.file_bytes()) return LogStep::kEnd;
   KITE_ASSIGN_OR_RETURN(const std::string_view bytes, window.At(cursor.position, kLogRecordHeaderBytes));
-  const std::optional<LogRecordHeader> decoded = DecodeLogRecordHeader(bytes);
-  if (!decoded || decoded->offset != cursor.offset || decoded->durable_bytes > cursor.position) {
-    return LogStep::kBad;
-  }
-  const uint64_t record_bytes = LogRecordBytes(decoded->payload_bytes);
+  const std::optional<LogRecordHeader> header = DecodeLogRecordHeader(bytes);
+  if (!header || header->offset != cursor.offset || header->durable_bytes > cursor.position) return LogStep::kBad;
+  const uint64_t record_bytes = LogRecordBytes(header->payload_bytes);
   if (record_bytes > window.file_bytes() - cursor.position) return LogStep::kBad;
-  KITE_ASSIGN_OR_RETURN(*record, window.At(cursor.position, record_bytes));
-  if (!VerifyLogRecord(*decoded, salt, *record)) return LogStep::kBad;
-  *header = *decoded;
+  const HeaderCopy head(bytes);
+  KITE_RETURN_IF_ERROR(LoadBody(window, cursor.position + kLogRecordHeaderBytes,
+                                record_bytes - kLogRecordHeaderBytes, record));
+  if (!VerifyLogRecord(*header, salt, head.bytes(), record->payload)) return LogStep::kBad;
+  record->header = *header;
+  record->payload = record->payload.substr(0, header->payload_bytes);
+  if (!record->owned.empty()) record->owned.resize(header->payload_bytes);
   cursor.position += record_bytes;
   if (header->type != LogRecordType::kClose) ++cursor.offset;
   if (header->type == LogRecordType::kOpen) cursor.epoch = std::max(cursor.epoch, header->epoch);
@@ -76,10 +118,9 @@ LogCursor LogIndex::Find(LogOffset offset) const {
 
 Result<LogScan> ScanLogFile(LogFileWindow& window, uint32_t salt, const LogCursor& begin, LogIndex& index) {
   LogScan scan{.end = begin};
-  LogRecordHeader header;
-  std::string_view record;
+  LogRecordView record;
   while (true) {
-    KITE_ASSIGN_OR_RETURN(const LogStep step, NextLogRecord(window, salt, scan.end, &header, &record));
+    KITE_ASSIGN_OR_RETURN(const LogStep step, NextLogRecord(window, salt, scan.end, &record));
     if (step == LogStep::kEnd) return scan;
     if (step == LogStep::kBad) break;
     index.Add(scan.end);
@@ -95,7 +136,7 @@ Result<std::optional<LogCursor>> FindLogClose(LogFileWindow& window, uint32_t sa
   KITE_ASSIGN_OR_RETURN(const std::string_view record, window.At(position, kLogRecordHeaderBytes));
   const std::optional<LogRecordHeader> header = DecodeLogRecordHeader(record);
   if (!header || header->type != LogRecordType::kClose || header->durable_bytes != position) return std::nullopt;
-  if (!VerifyLogRecord(*header, salt, record)) return std::nullopt;
+  if (!VerifyLogRecord(*header, salt, record, {})) return std::nullopt;
   return LogCursor{window.file_bytes(), header->offset, header->epoch};
 }
 

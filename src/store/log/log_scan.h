@@ -14,24 +14,27 @@
 
 namespace kite::store {
 
-/// Bytes of a file by position; reads ahead and keeps the range last read.
+/// Bytes of a file by position; keeps the range last read, and reads further ahead the longer one goes on.
 class LogFileWindow {
  public:
   /// Returns up to `size` bytes at `position`.
   using ReadAt = std::function<Result<std::string>(uint64_t position, uint64_t size)>;
 
-  /// Shows the first `file_bytes` of the file and reads at least `read_bytes` at a time.
-  LogFileWindow(ReadAt read, uint64_t file_bytes, uint64_t read_bytes)
-      : read_(std::move(read)), file_bytes_(file_bytes), read_bytes_(read_bytes) {}
+  /// Shows the first `file_bytes` of the file.
+  LogFileWindow(ReadAt read, uint64_t file_bytes) : read_(std::move(read)), file_bytes_(file_bytes) {}
 
   /// `size` bytes at `position`, fewer at the end; valid until the next call.
   Result<std::string_view> At(uint64_t position, uint64_t size);
+  /// The same, read for itself: for what is too long to be kept.
+  Result<std::string> Take(uint64_t position, uint64_t size);
   [[nodiscard]] uint64_t file_bytes() const { return file_bytes_; }
 
  private:
+  [[nodiscard]] uint64_t Clamp(uint64_t position, uint64_t size) const;
+
   ReadAt read_;
   uint64_t file_bytes_;
-  uint64_t read_bytes_;
+  uint64_t ahead_ = 0;
   uint64_t begin_ = 0;
   std::string bytes_;
 };
@@ -45,10 +48,15 @@ struct LogCursor {
 
 enum class LogStep { kRecord, kEnd, kBad };
 
+struct LogRecordView {
+  LogRecordHeader header;
+  std::string_view payload;  ///< in the window, or all of `owned`
+  std::string owned;         ///< a long payload
+};
+
 /// Reads the record at `cursor` and moves the cursor behind it. kEnd: the file ends here; kBad: what is here is no
 /// record that belongs here. `record` stays valid until the window's next use.
-Result<LogStep> NextLogRecord(LogFileWindow& window, uint32_t salt, LogCursor& cursor, LogRecordHeader* header,
-                              std::string_view* record);
+Result<LogStep> NextLogRecord(LogFileWindow& window, uint32_t salt, LogCursor& cursor, LogRecordView* record);
 
 /// Remembers a cursor every so often, so that a reader can start near any offset.
 class LogIndex {
