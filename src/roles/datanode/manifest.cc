@@ -1,0 +1,172 @@
+// The commit point of a channel: an immutable manifest object, and one MetaStore transaction that moves the channel's
+// pointer to it, comparing the pointer that was read before.
+#include <algorithm>
+
+#include "roles/datanode/datanode.h"
+
+namespace kite::roles {
+
+std::string SegmentPrefix(model::CollectionId collection, model::SegmentId segment) {
+  return "segments/" + std::to_string(collection.value()) + "/" + std::to_string(segment.value()) + "/";
+}
+
+std::string ChannelPointerKey(model::ChannelId channel) {
+  return "channel/" + std::to_string(channel.collection.value()) + "/" + std::to_string(channel.shard);
+}
+
+std::vector<std::string> ObjectKeys(const segment::SegmentMeta& meta) {
+  std::vector<std::string> keys;
+  for (const segment::FileMeta& file : meta.files) keys.push_back(file.key);
+  for (const segment::VectorIndexMeta& index : meta.indexes) keys.push_back(index.file.key);
+  if (!meta.deletes.key.empty()) keys.push_back(meta.deletes.key);
+  return keys;
+}
+
+namespace {
+
+std::string ManifestKey(model::ChannelId channel, uint64_t version) {
+  return "manifests/" + std::to_string(channel.collection.value()) + "/" + std::to_string(channel.shard) + "/" +
+         std::to_string(version) + ".manifest";
+}
+
+}  // namespace
+
+Status DataNodeImpl::Commit(const Context& context, OwnedChannel& owned, store::LogOffset checkpoint,
+                            model::Timestamp timestamp) {
+  const model::ChannelId id = owned.channel->id();
+  const channel::ViewPtr view = owned.channel->view();
+  segment::Manifest next = owned.manifest;
+  next.collection = id.collection;
+  next.shard = id.shard;
+  next.version = owned.manifest.version + 1;
+  next.checkpoint = std::max(owned.manifest.checkpoint, checkpoint);
+  next.checkpoint_timestamp = std::max(owned.manifest.checkpoint_timestamp, timestamp);
+  next.segments.clear();
+
+  std::vector<std::string> replaced;  // objects that the new manifest no longer names
+  std::map<model::SegmentId, SegmentRecord> records;
+  for (const auto& sealed : view->sealed) {
+    SegmentRecord record = owned.records.at(sealed->id());
+    if (sealed->deleted_rows() != record.meta.deleted_rows) {
+      const std::vector<segment::DeletedRow> deleted = sealed->DeletedRows();
+      const std::string key = SegmentPrefix(id.collection, sealed->id()) + "deletes_" + std::to_string(next.version) +
+                              ".bin";
+      if (!record.meta.deletes.key.empty()) replaced.push_back(record.meta.deletes.key);
+      KITE_ASSIGN_OR_RETURN(record.meta.deletes, segment::WriteDeletes(context, *deps_.objects, key, deleted));
+      record.meta.deleted_rows = deleted.size();
+    }
+    next.segments.push_back(record.meta);
+    records.emplace(sealed->id(), std::move(record));
+  }
+  const std::string key = ManifestKey(id, next.version);
+  KITE_RETURN_IF_ERROR(deps_.objects->Put(context, key, segment::EncodeManifest(next)));
+
+  const std::string pointer = ChannelPointerKey(id);
+  store::MetaTxn txn;
+  txn.compares.push_back(store::MetaCompare::Unchanged(pointer, owned.pointer_revision));
+  txn.ops.push_back(store::MetaOp::Put(pointer, key));
+  Result<int64_t> revision = deps_.meta->Commit(context, txn);
+  if (!revision.ok()) {
+    // An unclear answer is resolved by reading.
+    KITE_ASSIGN_OR_RETURN(const auto entry, deps_.meta->Get(context, pointer));
+    if (!entry || entry->value != key) return revision.status().WithContext("the manifest was not committed");
+    revision = entry->mod_revision;
+  }
+  owned.pointer_revision = *revision;
+
+  if (!owned.manifest_key.empty()) replaced.push_back(owned.manifest_key);
+  for (auto& [segment, record] : owned.records) {
+    if (!records.contains(segment)) record.fate->Condemn(ObjectKeys(record.meta));
+  }
+  replaced.insert(replaced.end(), owned.obsolete_objects.begin(), owned.obsolete_objects.end());
+  owned.obsolete_objects.clear();
+  owned.manifest = std::move(next);
+  owned.manifest_key = key;
+  owned.records = std::move(records);
+  RemoveObjects(std::move(replaced));
+  return {};
+}
+
+Result<OpenedSegment> DataNodeImpl::OpenSegment(const Context& context, const OwnedChannel& owned,
+                                                segment::SegmentMeta meta) {
+  KITE_ASSIGN_OR_RETURN(std::shared_ptr<segment::SealedSegment> sealed,
+                        segment::SealedSegment::Open(context, deps_.objects, owned.channel->schema(), meta));
+  auto fate = std::make_shared<SegmentFate>([objects = deps_.objects](std::vector<std::string> keys) {
+    // What stays behind is swept at the next start.
+    [[maybe_unused]] const Status ignored = objects->Delete(Context(), keys);
+  });
+  segment::SealedSegment* const raw = sealed.get();
+  // The handle that views share: when the last one goes, a condemned segment's objects go too.
+  std::shared_ptr<segment::SealedSegment> handle(
+      raw, [sealed = std::move(sealed), fate](segment::SealedSegment*) mutable {
+        sealed.reset();
+        fate->OnLastReference();
+      });
+  return OpenedSegment{std::move(handle), SegmentRecord{std::move(meta), std::move(fate)}};
+}
+
+/// A loaded channel's segments carry the indexes that its collection defines.
+Status DataNodeImpl::PrepareLoaded(const Context& context, const OwnedChannel& owned, const OpenedSegment& opened) {
+  for (const model::IndexPtr& index : peers_.index_coord->Indexes(owned.channel->id().collection)) {
+    const model::FieldSchema* field = owned.channel->schema()->Find(index->field);
+    if (field == nullptr) continue;
+    if (!model::IsVector(field->type)) {
+      KITE_RETURN_IF_ERROR(opened.segment->BuildScalarIndex(index->field));
+      continue;
+    }
+    for (const segment::VectorIndexMeta& built : opened.record.meta.indexes) {
+      if (built.index == index->id) KITE_RETURN_IF_ERROR(opened.segment->LoadIndex(context, built));
+    }
+  }
+  return {};
+}
+
+Status DataNodeImpl::AddIndex(const Context& context, model::ChannelId id, model::SegmentId segment_id,
+                              const segment::VectorIndexMeta& index) {
+  KITE_ASSIGN_OR_RETURN(const OwnedPtr owned, Find(id));
+  std::lock_guard lock(owned->commit_mutex);
+  const channel::ViewPtr view = owned->channel->view();
+  const auto sealed = std::find_if(view->sealed.begin(), view->sealed.end(),
+                                   [segment_id](const auto& segment) { return segment->id() == segment_id; });
+  const auto record = owned->records.find(segment_id);
+  if (sealed == view->sealed.end() || record == owned->records.end()) {
+    return Status::NotFound(StatusSubject::kSegment, "the segment was compacted or dropped while its index was built");
+  }
+  std::vector<segment::VectorIndexMeta>& indexes = record->second.meta.indexes;
+  const auto same_field = [&index](const segment::VectorIndexMeta& other) { return other.field == index.field; };
+  for (const auto& old : indexes) {
+    if (same_field(old) && old.file.key != index.file.key) owned->obsolete_objects.push_back(old.file.key);
+  }
+  std::erase_if(indexes, same_field);
+  indexes.push_back(index);
+  KITE_RETURN_IF_ERROR(Commit(context, *owned, owned->manifest.checkpoint, owned->manifest.checkpoint_timestamp));
+  return owned->channel->loaded() ? (*sealed)->LoadIndex(context, index) : Status::Ok();
+}
+
+Status DataNodeImpl::RemoveIndex(const Context& context, model::ChannelId id, model::IndexId index) {
+  KITE_ASSIGN_OR_RETURN(const OwnedPtr owned, Find(id));
+  std::lock_guard lock(owned->commit_mutex);
+  bool changed = false;
+  const channel::ViewPtr view = owned->channel->view();
+  for (const auto& sealed : view->sealed) {
+    std::vector<segment::VectorIndexMeta>& indexes = owned->records.at(sealed->id()).meta.indexes;
+    for (const segment::VectorIndexMeta& built : indexes) {
+      if (built.index != index) continue;
+      owned->obsolete_objects.push_back(built.file.key);
+      sealed->DropIndex(built.field);
+      changed = true;
+    }
+    std::erase_if(indexes, [index](const segment::VectorIndexMeta& built) { return built.index == index; });
+  }
+  if (!changed) return {};
+  return Commit(context, *owned, owned->manifest.checkpoint, owned->manifest.checkpoint_timestamp);
+}
+
+void DataNodeImpl::RemoveObjects(std::vector<std::string> keys) {
+  if (keys.empty()) return;
+  const Status status = deps_.objects->Delete(Context(), keys);
+  // What stays behind is swept at the next start.
+  if (!status.ok()) Warn("objects could not be removed: " + status.message());
+}
+
+}  // namespace kite::roles

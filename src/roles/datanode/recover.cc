@@ -1,0 +1,220 @@
+// Opening channels and replaying the log: manifest first, then every entry from its checkpoint on.
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+
+#include "roles/datanode/datanode.h"
+
+namespace kite::roles {
+
+DataNodeImpl::DataNodeImpl(DataNodeDeps deps, DataNodeOptions options)
+    : deps_(std::move(deps)), options_(options) {}
+
+DataNodeImpl::~DataNodeImpl() { Stop(); }
+
+Result<DataNodeImpl::OwnedPtr> DataNodeImpl::Find(model::ChannelId id) const {
+  std::shared_lock lock(channels_mutex_);
+  const auto it = channels_.find(id);
+  if (it != channels_.end()) return it->second;
+  return Status::NotFound(StatusSubject::kChannel, "the collection is not served here (it was just dropped or is still "
+                                                   "being opened)");
+}
+
+std::vector<DataNodeImpl::OwnedPtr> DataNodeImpl::All() const {
+  std::shared_lock lock(channels_mutex_);
+  std::vector<OwnedPtr> all;
+  all.reserve(channels_.size());
+  for (const auto& [id, owned] : channels_) all.push_back(owned);
+  return all;
+}
+
+Status DataNodeImpl::OpenChannel(const Context& context, const CollectionPtr& collection, uint32_t shard) {
+  const model::ChannelId id{collection->id, shard};
+  if (Find(id).ok()) return {};
+  auto owned = std::make_shared<OwnedChannel>(
+      std::make_shared<channel::Channel>(id, collection->streams.at(shard) % deps_.log->streams(),
+                                         collection->schema));
+  owned->clock.Observe(model::Timestamp(timestamp_floor_.load()));
+  const Status restored = Restore(context, *owned, collection);
+  if (!restored.ok()) {
+    // The collection answers with the cause; the others go on.
+    Warn("collection '" + collection->name() + "' cannot be opened: " + restored.message());
+    owned->channel->Break(restored.WithContext("collection '" + collection->name() + "' cannot be opened"));
+  }
+  {
+    std::unique_lock lock(channels_mutex_);
+    channels_[id] = owned;
+  }
+  deps_.registry->Add(owned->channel);
+  return {};
+}
+
+Status DataNodeImpl::Restore(const Context& context, OwnedChannel& owned, const CollectionPtr& collection) {
+  const model::ChannelId id = owned.channel->id();
+  KITE_ASSIGN_OR_RETURN(const auto pointer, deps_.meta->Get(context, ChannelPointerKey(id)));
+  if (!pointer) return {};
+  KITE_ASSIGN_OR_RETURN(const std::string bytes, deps_.objects->Get(context, pointer->value));
+  Result<segment::Manifest> manifest = segment::DecodeManifest(bytes, pointer->value);
+  KITE_RETURN_IF_ERROR(manifest.status());
+  if (manifest->collection != id.collection || manifest->shard != id.shard) {
+    return Status::Corruption(StatusSubject::kObject, "manifest " + pointer->value + " belongs to another channel");
+  }
+  owned.pointer_revision = pointer->mod_revision;
+  owned.manifest_key = pointer->value;
+  owned.manifest = std::move(*manifest);
+
+  std::vector<std::shared_ptr<segment::SealedSegment>> sealed;
+  for (const segment::SegmentMeta& meta : owned.manifest.segments) {
+    if (collection->FindPartition(meta.partition) == nullptr) continue;  // dropped; the sweep takes its files
+    KITE_ASSIGN_OR_RETURN(OpenedSegment opened, OpenSegment(context, owned, meta));
+    sealed.push_back(std::move(opened.segment));
+    owned.records.emplace(meta.id, std::move(opened.record));
+  }
+  owned.clock.Observe(owned.manifest.checkpoint_timestamp);
+  owned.channel->Restore(std::move(sealed), owned.manifest.checkpoint, owned.manifest.checkpoint_timestamp);
+  return {};
+}
+
+Status DataNodeImpl::Start(const Context& context) {
+  KITE_ASSIGN_OR_RETURN(first_own_segment_id_, peers_.root_coord->AllocIds(context, 1));
+  for (uint32_t stream = 0; stream < deps_.log->streams(); ++stream) {
+    store::MetaTxn own;
+    own.ops.push_back(store::MetaOp::Put("stream/" + std::to_string(stream) + "/owner", "1"));
+    KITE_ASSIGN_OR_RETURN(const int64_t epoch, deps_.meta->Commit(context, own));
+    KITE_ASSIGN_OR_RETURN(auto writer, deps_.log->OpenWriter(context, stream, epoch));
+    writers_.push_back(std::move(writer));
+    KITE_RETURN_IF_ERROR(ReplayStream(context, stream));
+  }
+  // One clock for all from here on: a timestamp closed before the restart stays closed.
+  model::Timestamp floor;
+  const std::vector<OwnedPtr> all = All();
+  for (const OwnedPtr& owned : all) {
+    floor = std::max({floor, owned->channel->visible(), owned->manifest.checkpoint_timestamp});
+  }
+  timestamp_floor_.store(floor.value());
+  started_.store(true);
+  for (const OwnedPtr& owned : all) {
+    {
+      std::lock_guard lock(owned->write_mutex);
+      owned->clock.Observe(floor);
+    }
+    if (!owned->channel->dirty()) continue;
+    owned->growing_bytes = owned->channel->GrowingBytes();
+    growing_bytes_ += owned->growing_bytes;
+    AfterWrite(owned);
+  }
+  for (const OwnedPtr& owned : all) {
+    if (!owned->records.empty()) peers_.index_coord->OnSegmentsChanged(owned->channel->id());
+  }
+  return {};
+}
+
+Status DataNodeImpl::ReplayStream(const Context& context, uint32_t stream) {
+  constexpr size_t kReadBytes = size_t{32} << 20;
+  KITE_ASSIGN_OR_RETURN(const store::StreamInfo info, deps_.log->Info(context, stream));
+  store::LogOffset next = info.begin;
+  while (next < info.end) {
+    KITE_ASSIGN_OR_RETURN(std::vector<store::LogRecord> records,
+                          deps_.log->Read(context, stream, next, kReadBytes, &next));
+    for (store::LogRecord& record : records) KITE_RETURN_IF_ERROR(ApplyRecord(std::move(record)));
+    if (records.empty()) break;
+  }
+  return {};
+}
+
+Status DataNodeImpl::ApplyRecord(store::LogRecord record) {
+  Result<channel::LogEntry> entry =
+      channel::DecodeLogEntry(std::make_shared<const std::string>(std::move(record.payload)));
+  KITE_RETURN_IF_ERROR(entry.status().WithContext("log record at offset " + std::to_string(record.offset)));
+  const Result<OwnedPtr> owned = Find(entry->channel);
+  if (!owned.ok()) return {};  // of a dropped collection
+  channel::Channel& channel = *(*owned)->channel;
+  if (record.offset < channel.applied() || !channel.status().ok()) return {};
+  // A failure breaks this channel only.
+  const Result<int64_t> applied = channel.Apply(record.offset, *entry);
+  if (!applied.ok()) Warn("a log record could not be applied: " + applied.status().message());
+  return {};
+}
+
+Status DataNodeImpl::DropChannel(const Context& context, model::ChannelId id) {
+  const Result<OwnedPtr> found = Find(id);
+  if (!found.ok()) {
+    // Dropped before, or never opened since the start: only the pointer may be left.
+    store::MetaTxn txn;
+    txn.ops.push_back(store::MetaOp::Delete(ChannelPointerKey(id)));
+    return deps_.meta->Commit(context, txn).status();
+  }
+  const OwnedPtr& owned = *found;
+  {
+    std::lock_guard lock(owned->write_mutex);
+    owned->closed = true;
+  }
+  std::scoped_lock maintenance(owned->compact_mutex, owned->flush_mutex);
+  std::lock_guard commit(owned->commit_mutex);
+  store::MetaTxn txn;
+  txn.ops.push_back(store::MetaOp::Delete(ChannelPointerKey(id)));
+  KITE_RETURN_IF_ERROR(deps_.meta->Commit(context, txn).status());
+  {
+    std::unique_lock lock(channels_mutex_);
+    channels_.erase(id);
+  }
+  deps_.registry->Remove(id);
+  growing_bytes_ -= owned->growing_bytes.exchange(0);
+  for (auto& [segment, record] : owned->records) record.fate->Condemn(ObjectKeys(record.meta));
+  if (!owned->manifest_key.empty()) RemoveObjects({owned->manifest_key});
+  RemoveObjects(std::move(owned->obsolete_objects));
+  return TruncateLog(context, owned->channel->stream());
+}
+
+Status DataNodeImpl::SweepOrphans(const Context& context) {
+  std::set<std::string> live;
+  std::set<int64_t> broken;  // what cannot be read names nothing: everything of it is kept
+  for (const OwnedPtr& owned : All()) {
+    std::lock_guard lock(owned->commit_mutex);
+    if (!owned->channel->status().ok()) broken.insert(owned->channel->id().collection.value());
+    for (const auto& [segment, record] : owned->records) {
+      for (std::string& key : ObjectKeys(record.meta)) live.insert(std::move(key));
+    }
+    live.insert(owned->manifest_key);
+  }
+  std::vector<std::string> orphans;
+  std::string after;
+  do {
+    KITE_ASSIGN_OR_RETURN(const store::ObjectPage page, deps_.objects->List(context, "segments/", after, 1000));
+    for (const store::ObjectInfo& object : page.objects) {
+      if (live.contains(object.key)) continue;
+      int64_t collection = 0;
+      int64_t segment = 0;
+      if (std::sscanf(object.key.c_str(), "segments/%" SCNd64 "/%" SCNd64 "/", &collection, &segment) != 2) continue;
+      // Segments made since the start may be on their way into a manifest.
+      if (segment < first_own_segment_id_ && !broken.contains(collection)) orphans.push_back(object.key);
+    }
+    after = page.next_after;
+  } while (!after.empty());
+  RemoveObjects(std::move(orphans));
+  return {};
+}
+
+void DataNodeImpl::Stop() {
+  if (stopping_.exchange(true)) return;
+  {
+    std::lock_guard lock(maintenance_mutex_);
+    maintenance_wake_.notify_all();
+  }
+  if (maintenance_thread_.joinable()) maintenance_thread_.join();
+  for (int running = background_tasks_.load(); running > 0; running = background_tasks_.load()) {
+    background_tasks_.wait(running);
+  }
+  for (const OwnedPtr& owned : All()) {
+    std::vector<std::shared_ptr<PendingWrite>> pending;
+    {
+      std::lock_guard lock(owned->write_mutex);
+      std::lock_guard pending_lock(owned->pending_mutex);
+      pending.assign(owned->pending.begin(), owned->pending.end());
+    }
+    for (const auto& write : pending) write->state.wait(PendingWrite::kQueued);
+    Drain(*owned);
+  }
+}
+
+}  // namespace kite::roles

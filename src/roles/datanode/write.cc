@@ -1,0 +1,231 @@
+// The write path: stamp and append under the channel's lock, wait until durable, apply in log order, acknowledge.
+#include <algorithm>
+
+#include "roles/datanode/datanode.h"
+
+namespace kite::roles {
+
+namespace {
+
+size_t ByteSize(const channel::LogEntry& entry) {
+  size_t bytes = entry.deleted_keys.byte_size();
+  for (const model::Column& column : entry.rows.columns) bytes += column.byte_size();
+  return bytes;
+}
+
+}  // namespace
+
+Result<WriteResult> DataNodeImpl::Write(const Context& context, const CollectionPtr& collection,
+                                        std::vector<ChannelWrite> writes) {
+  KITE_RETURN_IF_ERROR(context.Check());
+  if (growing_bytes_.load() > options_.growing_bytes_max) {
+    return Status::BackPressure(StatusSubject::kMemory,
+                                "rows that wait to be flushed use " + std::to_string(growing_bytes_.load() >> 20) +
+                                    " MiB of the " + std::to_string(options_.growing_bytes_max >> 20) +
+                                    " MiB allowed; retry when the flush under way has ended");
+  }
+  std::vector<std::pair<OwnedPtr, std::shared_ptr<PendingWrite>>> appended;
+  Status failure;
+  for (ChannelWrite& write : writes) {
+    KITE_ASSIGN_OR_RETURN(OwnedPtr owned, Find(write.channel));
+    channel::LogEntry entry;
+    entry.kind = channel::LogEntry::Kind::kWrite;
+    entry.channel = write.channel;
+    entry.schema_version = collection->schema->version;
+    entry.partition = write.partition;
+    entry.delete_partition = write.delete_partition;
+    entry.deleted_keys = std::move(write.deleted_keys);
+    entry.rows = std::move(write.rows);
+    auto pending = Append(*owned, std::move(entry), write.read_timestamp);
+    if (!pending.ok()) {
+      failure = pending.status();
+      break;
+    }
+    appended.emplace_back(std::move(owned), std::move(*pending));
+  }
+  WriteResult result;
+  for (const auto& [owned, pending] : appended) {
+    const Result<WriteResult> one = Await(owned, pending);
+    if (!one.ok()) {
+      failure = one.status();
+      continue;
+    }
+    result.timestamp = std::max(result.timestamp, one->timestamp);
+    result.deleted += one->deleted;
+  }
+  if (failure.ok()) return result;
+  // Other shards have taken their part: the caller must not think that nothing happened.
+  if (!appended.empty() && failure.Is(StatusKind::kUnavailable)) {
+    return Status::IoError(failure.subject(), "the write reached only some shards: " + failure.message());
+  }
+  return failure;
+}
+
+Result<std::shared_ptr<PendingWrite>> DataNodeImpl::Append(OwnedChannel& owned, channel::LogEntry entry,
+                                                           std::optional<model::Timestamp> read_timestamp) {
+  auto pending = std::make_shared<PendingWrite>();
+  pending->bytes = ByteSize(entry);
+  pending->entry = std::move(entry);
+  std::lock_guard lock(owned.write_mutex);
+  KITE_RETURN_IF_ERROR(owned.channel->status());
+  if (owned.closed || !started_.load() || stopping_.load()) {
+    return Status::Unavailable(StatusSubject::kChannel, "the collection is being closed; nothing was written");
+  }
+  if (read_timestamp) {
+    KITE_RETURN_IF_ERROR(CheckUnchanged(owned, pending->entry.deleted_keys, *read_timestamp));
+  }
+  pending->entry.timestamp = owned.clock.Next(deps_.clock->NowMicros() / 1000);
+  pending->encoded = channel::EncodeLogEntry(pending->entry);
+  {
+    std::lock_guard pending_lock(owned.pending_mutex);
+    owned.pending.push_back(pending);
+  }
+  const Status status =
+      writers_[owned.channel->stream()]->Append(pending->encoded->pieces, [pending](Result<store::LogOffset> offset) {
+        if (offset.ok()) {
+          pending->offset = *offset;
+        } else {
+          pending->status = offset.status();
+        }
+        pending->state.store(offset.ok() ? PendingWrite::kDurable : PendingWrite::kFailed);
+        pending->state.notify_all();
+      });
+  if (status.ok()) return pending;
+  std::lock_guard pending_lock(owned.pending_mutex);
+  owned.pending.pop_back();
+  return status;
+}
+
+/// Caller holds write_mutex, so nothing is appended meanwhile.
+Status DataNodeImpl::CheckUnchanged(OwnedChannel& owned, const model::Column& keys, model::Timestamp since) {
+  std::vector<std::shared_ptr<PendingWrite>> before;
+  {
+    std::lock_guard lock(owned.pending_mutex);
+    before.assign(owned.pending.begin(), owned.pending.end());
+  }
+  for (const auto& pending : before) pending->state.wait(PendingWrite::kQueued);
+  Drain(owned);
+  const channel::ViewPtr view = owned.channel->view();
+  const auto check = [&](const segment::Segment& segment) -> Status {
+    KITE_ASSIGN_OR_RETURN(const auto found, segment.FindKeys(keys));
+    for (const auto& [position, row] : found) {
+      if (segment.timestamp_of(row) > since) {
+        return Status::Conflict(StatusSubject::kChannel, "a row changed while it was being read; try again");
+      }
+    }
+    return {};
+  };
+  for (const auto& segment : view->growing) KITE_RETURN_IF_ERROR(check(*segment));
+  for (const auto& segment : view->sealed) {
+    if (segment->meta().max_timestamp > since) KITE_RETURN_IF_ERROR(check(*segment));
+  }
+  return {};
+}
+
+/// Applies what is durable at the head of the queue, in log order.
+void DataNodeImpl::Drain(OwnedChannel& owned) {
+  std::lock_guard drain(owned.drain_mutex);
+  while (true) {
+    std::shared_ptr<PendingWrite> head;
+    {
+      std::lock_guard lock(owned.pending_mutex);
+      if (owned.pending.empty()) return;
+      head = owned.pending.front();
+    }
+    const int state = head->state.load();
+    if (state == PendingWrite::kQueued) return;
+    if (state == PendingWrite::kDurable) {
+      const Result<int64_t> deleted = owned.channel->Apply(head->offset, head->entry);
+      if (deleted.ok()) {
+        head->deleted = *deleted;
+      } else {
+        head->status = deleted.status();
+      }
+      owned.growing_bytes += head->bytes;
+      growing_bytes_ += head->bytes;
+      head->state.store(PendingWrite::kApplied);
+    }
+    std::lock_guard lock(owned.pending_mutex);
+    owned.pending.pop_front();
+  }
+}
+
+Result<WriteResult> DataNodeImpl::Await(const OwnedPtr& owned, const std::shared_ptr<PendingWrite>& pending) {
+  pending->state.wait(PendingWrite::kQueued);
+  Drain(*owned);
+  KITE_RETURN_IF_ERROR(pending->status);
+  AfterWrite(owned);
+  log_bytes_since_check_ += pending->bytes;
+  return WriteResult{pending->entry.timestamp, pending->deleted};
+}
+
+void DataNodeImpl::AfterWrite(const OwnedPtr& owned) {
+  int64_t clean = 0;
+  if (owned->dirty_since_ms.compare_exchange_strong(clean, deps_.clock->NowMicros() / 1000)) {
+    std::lock_guard lock(maintenance_mutex_);
+    if (!maintenance_thread_.joinable() && !stopping_.load()) {
+      maintenance_thread_ = std::thread([this] { MaintenanceLoop(); });
+    }
+    maintenance_wake_.notify_one();
+  }
+  if (owned->growing_bytes.load() > options_.flush_bytes) ScheduleFlush(owned);
+  constexpr size_t kLogCheckBytes = size_t{64} << 20;
+  if (log_bytes_since_check_.load() > kLogCheckBytes) {
+    log_bytes_since_check_.store(0);
+    FlushOldestIfLogIsLong(owned->channel->stream());
+  }
+}
+
+Result<WriteResult> DataNodeImpl::AppendAndAwait(const OwnedPtr& owned, channel::LogEntry entry) {
+  KITE_ASSIGN_OR_RETURN(const auto pending, Append(*owned, std::move(entry), std::nullopt));
+  return Await(owned, pending);
+}
+
+Status DataNodeImpl::Truncate(const Context& context, model::ChannelId id) {
+  KITE_ASSIGN_OR_RETURN(const OwnedPtr owned, Find(id));
+  channel::LogEntry entry;
+  entry.kind = channel::LogEntry::Kind::kTruncate;
+  entry.channel = id;
+  KITE_RETURN_IF_ERROR(AppendAndAwait(owned, std::move(entry)).status());
+  return FlushOwned(context, owned).status();
+}
+
+Status DataNodeImpl::DropPartition(const Context& context, model::ChannelId id, model::PartitionId partition) {
+  KITE_ASSIGN_OR_RETURN(const OwnedPtr owned, Find(id));
+  channel::LogEntry entry;
+  entry.kind = channel::LogEntry::Kind::kDropPartition;
+  entry.channel = id;
+  entry.partition = partition;
+  KITE_RETURN_IF_ERROR(AppendAndAwait(owned, std::move(entry)).status());
+  return FlushOwned(context, owned).status();
+}
+
+Result<int64_t> DataNodeImpl::Position(model::ChannelId id) {
+  KITE_ASSIGN_OR_RETURN(const OwnedPtr owned, Find(id));
+  // A write is acknowledged after it is applied, so this covers everything acknowledged.
+  return owned->channel->applied();
+}
+
+Result<model::Timestamp> DataNodeImpl::CloseTimestamp(const std::vector<model::ChannelId>& ids) {
+  std::vector<OwnedPtr> owned;
+  model::Timestamp t;
+  for (const model::ChannelId id : ids) {
+    KITE_ASSIGN_OR_RETURN(OwnedPtr one, Find(id));
+    t = std::max(t, one->channel->visible());
+    owned.push_back(std::move(one));
+  }
+  for (const OwnedPtr& one : owned) {
+    std::vector<std::shared_ptr<PendingWrite>> before;
+    {
+      std::lock_guard lock(one->write_mutex);
+      one->clock.Observe(t);
+      std::lock_guard pending_lock(one->pending_mutex);
+      before.assign(one->pending.begin(), one->pending.end());
+    }
+    for (const auto& pending : before) pending->state.wait(PendingWrite::kQueued);
+    Drain(*one);
+  }
+  return t;
+}
+
+}  // namespace kite::roles

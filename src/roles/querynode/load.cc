@@ -1,0 +1,82 @@
+#include <algorithm>
+
+#include "roles/querynode/querynode.h"
+
+namespace kite::roles {
+namespace {
+
+Status LoadSegment(const Context& context, const model::CollectionSchema& schema, segment::SealedSegment& sealed,
+                   const std::vector<segment::SegmentMeta>& metas, const std::vector<model::IndexPtr>& indexes) {
+  const auto meta = std::find_if(metas.begin(), metas.end(),
+                                 [&sealed](const segment::SegmentMeta& other) { return other.id == sealed.id(); });
+  if (meta == metas.end()) return {};  // replaced meanwhile; what took its place was loaded by the writer
+  for (const model::IndexPtr& index : indexes) {
+    const model::FieldSchema* field = schema.Find(index->field);
+    if (field == nullptr) continue;
+    if (!model::IsVector(field->type)) {
+      KITE_RETURN_IF_ERROR(sealed.BuildScalarIndex(index->field));
+      continue;
+    }
+    for (const segment::VectorIndexMeta& built : meta->indexes) {
+      if (built.index == index->id) KITE_RETURN_IF_ERROR(sealed.LoadIndex(context, built));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Status QueryNodeImpl::LoadChannel(const Context& context, const CollectionPtr& collection, uint32_t shard,
+                                  const std::vector<model::IndexPtr>& indexes,
+                                  const std::function<void(double)>& progress) {
+  KITE_ASSIGN_OR_RETURN(const std::shared_ptr<channel::Channel> channel,
+                        deps_.registry->Find({collection->id, shard}));
+  KITE_RETURN_IF_ERROR(channel->status());
+  // First, so that what is sealed or indexed from now on loads by itself.
+  channel->SetLoaded(true);
+  const channel::ViewPtr view = channel->view();
+  KITE_ASSIGN_OR_RETURN(const std::vector<segment::SegmentMeta> metas, deps_.data_node->SealedSegments(channel->id()));
+  size_t done = 0;
+  for (const auto& sealed : view->sealed) {
+    KITE_RETURN_IF_ERROR(context.Check());
+    const Status loaded = LoadSegment(context, *collection->schema, *sealed, metas, indexes);
+    if (!loaded.ok()) {
+      channel->SetLoaded(false);
+      return loaded.WithContext("segment " + std::to_string(sealed->id().value()) + " could not be loaded");
+    }
+    if (progress) progress(static_cast<double>(++done) / static_cast<double>(view->sealed.size()));
+  }
+  if (progress) progress(1.0);
+  return {};
+}
+
+Status QueryNodeImpl::ReleaseChannel(model::ChannelId id) {
+  const Result<std::shared_ptr<channel::Channel>> channel = deps_.registry->Find(id);
+  if (!channel.ok()) return {};
+  (*channel)->SetLoaded(false);
+  for (const auto& sealed : (*channel)->view()->sealed) {
+    for (const model::FieldSchema& field : (*channel)->schema()->fields) {
+      if (model::IsVector(field.type)) {
+        sealed->DropIndex(field.id);
+      } else {
+        sealed->DropScalarIndex(field.id);
+      }
+    }
+  }
+  return {};
+}
+
+Result<size_t> QueryNodeImpl::EstimateLoadBytes(model::ChannelId id, const std::vector<model::IndexPtr>&) {
+  KITE_ASSIGN_OR_RETURN(const std::shared_ptr<channel::Channel> channel, deps_.registry->Find(id));
+  KITE_RETURN_IF_ERROR(channel->status());
+  size_t bytes = 0;
+  for (const auto& sealed : channel->view()->sealed) bytes += sealed->EstimateLoadBytes();
+  // Indexes built since a segment was opened are known to the writer only.
+  KITE_ASSIGN_OR_RETURN(const std::vector<segment::SegmentMeta> metas, deps_.data_node->SealedSegments(id));
+  for (const segment::SegmentMeta& meta : metas) {
+    for (const segment::VectorIndexMeta& index : meta.indexes) bytes += index.file.size;
+  }
+  return bytes;
+}
+
+}  // namespace kite::roles

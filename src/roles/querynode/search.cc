@@ -1,0 +1,81 @@
+#include <algorithm>
+
+#include "roles/querynode/querynode.h"
+
+namespace kite::roles {
+
+/// How long an iterator may pause between two pages.
+constexpr int64_t kPinLeaseMs = 10 * 60 * 1000;
+
+Result<std::vector<query::PinnedSegment>> QueryNodeImpl::Pin(const Context& context, const ReadScope& scope) const {
+  std::vector<query::PinnedSegment> segments;
+  const auto wanted = [&scope](const segment::Segment& segment) {
+    return scope.partitions.empty() ||
+           std::find(scope.partitions.begin(), scope.partitions.end(), segment.partition()) != scope.partitions.end();
+  };
+  for (size_t i = 0; i < scope.channels.size(); ++i) {
+    KITE_ASSIGN_OR_RETURN(const std::shared_ptr<channel::Channel> channel, deps_.registry->Find(scope.channels[i]));
+    if (i < scope.positions.size()) KITE_RETURN_IF_ERROR(channel->WaitApplied(context, scope.positions[i]));
+    if (scope.pinned) channel->Pin(*scope.pinned, deps_.clock->NowMicros() / 1000, kPinLeaseMs);
+    KITE_ASSIGN_OR_RETURN(const channel::Snapshot snapshot, channel->Read(scope.pinned));
+    for (const auto& sealed : snapshot.view->sealed) {
+      if (wanted(*sealed)) segments.push_back({sealed, snapshot.timestamp});
+    }
+    if (scope.ignore_growing) continue;
+    for (const auto& growing : snapshot.view->growing) {
+      if (wanted(*growing)) segments.push_back({growing, snapshot.timestamp});
+    }
+  }
+  return segments;
+}
+
+namespace {
+
+/// The queries as one aligned matrix.
+std::vector<uint64_t> PackQueries(const std::vector<std::string_view>& queries) {
+  const size_t bytes = queries.front().size();
+  std::vector<uint64_t> packed((queries.size() * bytes + 7) / 8);
+  auto* out = reinterpret_cast<char*>(packed.data());
+  for (size_t i = 0; i < queries.size(); ++i) std::memcpy(out + i * bytes, queries[i].data(), bytes);
+  return packed;
+}
+
+}  // namespace
+
+Result<model::SearchResult> QueryNodeImpl::Search(const Context& context, const SearchPlan& plan) {
+  KITE_ASSIGN_OR_RETURN(
+      const std::vector<query::PinnedSegment> segments,
+      Pin(context, {plan.channels, plan.positions, plan.partitions, plan.pinned, plan.ignore_growing}));
+  const std::vector<uint64_t> packed = PackQueries(plan.queries);
+  query::VectorSearch search;
+  search.field = plan.field;
+  search.metric = plan.metric;
+  search.queries = {reinterpret_cast<const std::byte*>(packed.data()), plan.queries.size()};
+  search.query_bytes = plan.queries.front().size();
+  search.params = plan.params;
+  search.with_ties = plan.with_ties;
+  const model::FieldSchema& key_field = plan.collection->schema->primary_key();
+  KITE_ASSIGN_OR_RETURN(
+      const auto ranked,
+      query::SearchSegments(context, *deps_.search, segments, key_field, plan.filter.get(), search));
+
+  model::SearchResult result;
+  std::vector<query::RowAddress> rows;
+  for (const std::vector<query::Hit>& hits : ranked) {
+    const size_t skip = std::min(plan.skip, hits.size());
+    result.hits.push_back(static_cast<int64_t>(hits.size() - skip));
+    for (size_t i = skip; i < hits.size(); ++i) {
+      rows.push_back(hits[i].at);
+      result.scores.push_back(hits[i].score);
+    }
+  }
+  KITE_ASSIGN_OR_RETURN(result.keys, query::FetchColumn(segments, key_field, rows));
+  for (const model::FieldId field : plan.output_fields) {
+    KITE_ASSIGN_OR_RETURN(model::Column column,
+                          query::FetchColumn(segments, *plan.collection->schema->Find(field), rows));
+    result.columns.push_back(std::move(column));
+  }
+  return result;
+}
+
+}  // namespace kite::roles
