@@ -104,34 +104,26 @@ def test_output_fields_of_many_hits_stay_with_their_rows(client, collection):
         assert all(hit["entity"] == {"num": hit.id * 10, "note": f"n{hit.id}"} for hit in hits)
 
 
-@pytest.mark.parametrize("part", [0.1, 0.5, 1.0])
-def test_range_search_with_both_ends(client, collection, metric, data, part):
-    """L2: range_filter <= distance < radius; IP and COSINE: radius < score <= range_filter."""
+def bound_before(ranked: list[tuple[int, float]], position: int) -> float:
+    """A score half-way between two neighbours of the ranking, so that rounding decides nothing."""
+    if position == 0 or position == len(ranked):
+        worse = 1.0 if ranked[0][1] < ranked[-1][1] else -1.0
+        return ranked[0][1] - worse if position == 0 else ranked[-1][1] + worse
+    return (ranked[position - 1][1] + ranked[position][1]) / 2
+
+
+@pytest.mark.parametrize(("first", "last"), [(0, 20), (15, 60), (100, 500), (300, ROWS), (40, 41)])
+def test_range_search_with_both_ends(client, collection, metric, data, first, last):
     query = vectors(1, DIM, 12)[0]
     ranked = expected_pairs(metric, data, query)
-    inner, outer = (ranked[int((ROWS - 1) * part * share)][1] for share in (0.3, 1.0))
-    middle = (lambda s: inner <= s < outer) if metric == "L2" else (lambda s: outer < s <= inner)
-    # float32 arithmetic decides for rows exactly at the ends: both ends lie between two rows
-    inner, outer = between(ranked, inner, metric, -1), between(ranked, outer, metric, 1)
-    hits = client.search(collection, data=[query], limit=ROWS, search_params={
-        "params": {"radius": outer, "range_filter": inner}})[0]
-    assert_same_ranking(pairs(hits), [pair for pair in ranked if middle(pair[1])])
-    only_radius = client.search(collection, data=[query], limit=ROWS, search_params={"params": {"radius": outer}})[0]
-    reach = (lambda s: s < outer) if metric == "L2" else (lambda s: s > outer)
-    assert_same_ranking(pairs(only_radius), [pair for pair in ranked if reach(pair[1])])
-    limited = client.search(collection, data=[query], limit=5, search_params={"params": {"radius": outer}})[0]
-    assert_same_ranking(pairs(limited), [pair for pair in ranked if reach(pair[1])][:5])
+    ends = {"radius": bound_before(ranked, last), "range_filter": bound_before(ranked, first)}
 
+    def found(limit: int, **params: float) -> list[tuple]:
+        return pairs(client.search(collection, data=[query], limit=limit, search_params={"params": params})[0])
 
-def between(ranked: list[tuple[int, float]], value: float, metric: str, step: int) -> float:
-    """A bound half-way from `value` to its neighbour before (-1) or behind (1) it in the ranking."""
-    values = [score for _, score in ranked]
-    position = min(range(len(values)), key=lambda i: abs(values[i] - value))
-    neighbour = position + step
-    if 0 <= neighbour < len(values):
-        return (values[position] + values[neighbour]) / 2
-    better = -1.0 if metric == "L2" else 1.0
-    return values[position] + (better if step < 0 else -better)
+    assert_same_ranking(found(ROWS, **ends), ranked[first:last])
+    assert_same_ranking(found(ROWS, radius=ends["radius"]), ranked[:last])
+    assert_same_ranking(found(5, **ends), ranked[first:last][:5])
 
 
 def test_contradicting_range_is_refused(client, collection, metric):
@@ -185,6 +177,23 @@ def test_grouping_with_a_size(client, collection, metric, data):
 
 
 # -- without the shared collection ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flushed", [False, True], ids=["growing", "sealed"])
+def test_which_end_of_a_range_belongs_to_it(client, names, flushed):
+    """L2: range_filter <= distance < radius; IP: radius < score <= range_filter."""
+    rows = [{"id": i, "num": 0, "text": "", "vec": [float(i)] + [0.0] * 7} for i in range(8)]
+
+    def found(metric: str, query: float, **params: float) -> list[int]:
+        name = simple(client, names(), metric=metric)
+        insert(client, name, rows)
+        if flushed:
+            client.flush(name)
+        hits = client.search(name, data=[[query] + [0.0] * 7], limit=8, search_params={"params": params})[0]
+        return [hit.id for hit in hits]
+
+    assert found("L2", 0.0, radius=16, range_filter=4) == [2, 3]
+    assert found("IP", 1.0, radius=2, range_filter=5) == [5, 4, 3]
 
 
 def test_equal_scores_come_by_key(client, name):
