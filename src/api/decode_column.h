@@ -1,0 +1,30 @@
+// FieldData -> Column, with every length checked. Nothing of a request is trusted: what does not fit is InvalidArgument
+// that names the field, what Milvus knows and we do not is Unimplemented.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "api/wire.h"
+#include "base/result.h"
+#include "model/request.h"
+
+namespace kite::api {
+
+/// Exactly `rows` rows, nulls normalised as in model/column.h: clients send null rows with or without a slot. Large
+/// arrays are borrowed from `data`, kept alive by `owner`.
+///
+/// The element type of an ARRAY is what the values say: integers of up to 32 bits are kInt32 unless the client declared
+/// kInt8 or kInt16; kNone when no row has an element.
+Result<model::NamedColumn> DecodeColumn(const pb_schema::FieldData& data, uint64_t rows,
+                                        const std::shared_ptr<const void>& owner);
+
+/// Every column of a write.
+Result<std::vector<model::NamedColumn>> DecodeColumns(
+    const google::protobuf::RepeatedPtrField<pb_schema::FieldData>& fields, uint64_t rows,
+    const std::shared_ptr<const void>& owner);
+
+/// Milvus's number of a data type, known to this server's model or not: Unimplemented / InvalidArgument when not.
+Result<model::DataType> DecodeDataType(int number, std::string_view field);
+
+}  // namespace kite::api

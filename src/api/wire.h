@@ -1,0 +1,18 @@
+// The generated messages of the client contract under short names. Precompiled for this folder; nothing outside of it
+// may see these headers.
+#pragma once
+
+#include <google/protobuf/arena.h>
+#include <google/protobuf/message.h>
+
+#include "common.pb.h"
+#include "milvus.pb.h"
+#include "schema.pb.h"
+
+namespace kite::api {
+
+namespace pb = ::milvus::proto::milvus;
+namespace pb_common = ::milvus::proto::common;
+namespace pb_schema = ::milvus::proto::schema;
+
+}  // namespace kite::api
