@@ -15,39 +15,13 @@ namespace {
 
 /// Words that a filter expression reads as its own; a field of that name could not be addressed.
 /// `null` counts in every spelling.
-constexpr std::array<std::string_view, 33> kFilterKeywords = {"like",
-                                                              "exists",
-                                                              "EXISTS",
-                                                              "and",
-                                                              "or",
-                                                              "not",
-                                                              "in",
-                                                              "json_contains",
-                                                              "JSON_CONTAINS",
-                                                              "json_contains_all",
-                                                              "JSON_CONTAINS_ALL",
-                                                              "json_contains_any",
-                                                              "JSON_CONTAINS_ANY",
-                                                              "array_contains",
-                                                              "ARRAY_CONTAINS",
-                                                              "array_contains_all",
-                                                              "ARRAY_CONTAINS_ALL",
-                                                              "array_contains_any",
-                                                              "ARRAY_CONTAINS_ANY",
-                                                              "array_length",
-                                                              "ARRAY_LENGTH",
-                                                              "true",
-                                                              "True",
-                                                              "TRUE",
-                                                              "false",
-                                                              "False",
-                                                              "FALSE",
-                                                              "text_match",
-                                                              "TEXT_MATCH",
-                                                              "phrase_match",
-                                                              "PHRASE_MATCH",
-                                                              "random_sample",
-                                                              "RANDOM_SAMPLE"};
+constexpr std::string_view kFilterKeywords =
+    " like exists EXISTS and or not in true True TRUE false False FALSE"
+    " json_contains JSON_CONTAINS json_contains_all JSON_CONTAINS_ALL"
+    " json_contains_any JSON_CONTAINS_ANY array_contains ARRAY_CONTAINS"
+    " array_contains_all ARRAY_CONTAINS_ALL array_contains_any ARRAY_CONTAINS_ANY"
+    " array_length ARRAY_LENGTH text_match TEXT_MATCH phrase_match PHRASE_MATCH"
+    " random_sample RANDOM_SAMPLE ";
 
 constexpr std::array<std::string_view, 3> kSystemFieldNames = {"RowID", "Timestamp",
                                                                "$namespace_id"};
@@ -64,7 +38,8 @@ std::string Shown(std::string_view name) {
   return std::string(name.substr(0, end)) + "...";
 }
 
-bool IsNullKeyword(std::string_view name) {
+bool IsFilterKeyword(const std::string& name) {
+  if (kFilterKeywords.find(" " + name + " ") != std::string_view::npos) return true;
   return name.size() == 4 && (name[0] | 0x20) == 'n' && (name[1] | 0x20) == 'u' &&
          (name[2] | 0x20) == 'l' && (name[3] | 0x20) == 'l';
 }
@@ -89,8 +64,7 @@ Status CheckFieldName(const FieldSchema& field) {
                       ". The name is reserved: schema contains system field.");
   }
   KITE_RETURN_IF_ERROR(ValidateName("field", field.name, StatusSubject::kField));
-  if (std::ranges::find(kFilterKeywords, field.name) != kFilterKeywords.end() ||
-      IsNullKeyword(field.name)) {
+  if (IsFilterKeyword(field.name)) {
     return FieldError("Invalid field name: " + field.name + ". " + field.name +
                       " is a keyword of filter expressions.");
   }

@@ -30,6 +30,8 @@ struct FieldSchema {
   Value default_value;      ///< monostate: none
   Properties type_params;   ///< as the client gave them, for describe ("mmap.enabled", ...)
   Properties index_params;
+
+  friend bool operator==(const FieldSchema&, const FieldSchema&) = default;
 };
 
 /// Largest values that Milvus's configuration ships with, and ours.
@@ -56,6 +58,8 @@ struct CollectionSchema {
   [[nodiscard]] const FieldSchema* Find(FieldId id) const;
   [[nodiscard]] const FieldSchema& primary_key() const;
   [[nodiscard]] const FieldSchema* dynamic_field() const;
+
+  friend bool operator==(const CollectionSchema&, const CollectionSchema&) = default;
 };
 
 /// Checks a schema as a client sent it (names, types, parameters, one primary key, at least one vector ...),

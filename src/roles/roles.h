@@ -12,6 +12,7 @@
 
 #include "base/context.h"
 #include "base/result.h"
+#include "kite/engine/index.h"
 #include "model/collection.h"
 #include "model/request.h"
 #include "query/filter/filter.h"
@@ -112,6 +113,8 @@ class IndexCoord {
                                                               const std::string& index_name) = 0;
   /// Definitions of a collection, for loads, builds and plans. Does not wait.
   virtual std::vector<model::IndexPtr> Indexes(model::CollectionId) = 0;
+  /// A flush or a compaction has made sealed segments: builds what they lack, in the background. Does not wait.
+  virtual void OnSegmentsChanged(model::ChannelId) = 0;
   /// The collection is gone: forget its indexes and stop its builds.
   virtual void OnCollectionDropped(model::CollectionId) = 0;
 };
@@ -161,7 +164,7 @@ struct SegmentInfo {
   int64_t rows = 0;
   int64_t deleted_rows = 0;
   int64_t bytes = 0;
-  std::vector<std::string> indexes;  ///< names of fields with a built index
+  std::vector<model::IndexId> indexes;  ///< built
 };
 
 struct CompactionState {
@@ -191,8 +194,10 @@ struct ChannelWrite {
   model::ChannelId channel;
   model::PartitionId partition;
   model::Column deleted_keys;  ///< type kNone: nothing to delete
+  model::PartitionId delete_partition;  ///< deletes apply to this partition only; 0: to all
   model::RowBatch rows;        ///< every field of the schema; checked by the proxy
-  std::optional<int64_t> read_position;  ///< read-modify-write: Conflict when a deleted key changed after it
+  /// Read-modify-write: the timestamp that was read at; Conflict when a row of `deleted_keys` is newer.
+  std::optional<model::Timestamp> read_timestamp;
 };
 
 struct WriteResult {
@@ -261,6 +266,7 @@ struct SearchPlan {
   std::vector<int64_t> positions;              ///< per channel: wait until applied; 0 = what is there
   bool ignore_growing = false;
   size_t skip = 0;                             ///< leading hits to drop per query (offset)
+  bool with_ties = false;                      ///< also every hit that scores as the last one does
 };
 
 struct QueryPlan {
