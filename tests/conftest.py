@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pymilvus
 import pytest
+from harness.clients import connect, fresh_name
 from harness.server import Server, kite_binary
 from pymilvus import MilvusClient
-
-TOKEN = "root:Milvus"
-_numbers = itertools.count()
 
 
 def pytest_report_header() -> list[str]:
@@ -60,13 +56,6 @@ def client(server: Server) -> Iterator[MilvusClient]:
     opened.close()
 
 
-def connect(server: Server, **options) -> MilvusClient:
-    """A client with a connection of its own."""
-    options.setdefault("token", TOKEN)
-    options.setdefault("timeout", 30)
-    return MilvusClient(uri=server.uri, dedicated=True, **options)
-
-
 @pytest.fixture
 def connection() -> Iterator[Callable[..., MilvusClient]]:
     """Opens clients, each on a connection of its own, and closes them at the end."""
@@ -91,10 +80,6 @@ def name(request: pytest.FixtureRequest) -> str:
 def names(request: pytest.FixtureRequest) -> Callable[[], str]:
     """Makes names that no other test uses."""
     return lambda: fresh_name(request.node.name)
-
-
-def fresh_name(stem: str) -> str:
-    return f"{re.sub(r'[^A-Za-z0-9_]', '_', stem)[:60]}_{next(_numbers)}"
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import connect, fresh_name
 from harness import wire
+from harness.clients import connect, fresh_name
 from harness.collections import count, create, insert, key_field, keys_of, simple, vector_field
 from harness.oracle import vectors
 from pymilvus import DataType, MilvusException

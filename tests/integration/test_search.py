@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from harness import wire
+from harness.clients import connect, fresh_name
 from harness.collections import create, insert, key_field, pairs, search_keys, simple, simple_rows, vector_field
 from harness.oracle import METRICS, assert_same_ranking, best_first, scores, top_keys, vectors
 from pymilvus import DataType, MilvusException
@@ -26,7 +27,6 @@ def metric(request) -> str:
 @pytest.fixture(scope="module")
 def collection(server, metric, data) -> str:
     """Half of the rows sealed, half growing; extra keys in the dynamic field."""
-    from conftest import connect, fresh_name
     client = connect(server)
     name = create(client, fresh_name(f"search_{metric}"), FIELDS, index="FLAT", metric=metric, dynamic=True)
     rows = [{**row, "extra": row["id"] % 5, "note": f"n{row['id']}"} for row in simple_rows(data)]
