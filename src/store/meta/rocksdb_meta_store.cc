@@ -160,7 +160,7 @@ Result<MetaPage> RocksDbBackend::Range(const std::string& prefix, const std::str
   const std::string wanted = Tagged(kEntryTag, prefix);
   const std::unique_ptr<rocksdb::Iterator> rows(db_->NewIterator({}));
   // The smallest key greater than `after` is `after` and a zero byte.
-  rows->Seek(after.empty() || after < prefix ? wanted : Tagged(kEntryTag, after) + '\0');
+  rows->Seek(after < prefix ? wanted : Tagged(kEntryTag, after) + '\0');
   for (; rows->Valid() && rows->key().starts_with(wanted); rows->Next()) {
     if (page.entries.size() == limit || bytes > kMetaPageBytesMax) {
       page.next_after = page.entries.back().key;
