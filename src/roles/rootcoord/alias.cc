@@ -71,9 +71,9 @@ Status RootCoordImpl::AlterAlias(const Context& context, const CollectionName& n
   if (*current == target) return {};
   const auto loser = std::make_shared<const CollectionMeta>(WithoutAlias(**current, alias));
   const auto winner = std::make_shared<const CollectionMeta>(WithAlias(*target, alias));
-  KITE_RETURN_IF_ERROR(
-      Commit(context, {MetaOp::Put(model::CollectionKey(loser->id), model::ToJson(*loser)),
-                       MetaOp::Put(model::CollectionKey(winner->id), model::ToJson(*winner))}));
+  KITE_RETURN_IF_ERROR(writer_.Commit(
+      context, {MetaOp::Put(model::CollectionKey(loser->id), model::ToJson(*loser)),
+                MetaOp::Put(model::CollectionKey(winner->id), model::ToJson(*winner))}));
   // In this order the alias always names a collection: the old one, then the new one.
   catalog_.Put(winner);
   catalog_.Put(loser);

@@ -104,7 +104,7 @@ Status RootCoordImpl::CreateCollection(const Context& context,
   KITE_RETURN_IF_ERROR(CheckRoom(database, shards));
   KITE_ASSIGN_OR_RETURN(const CollectionPtr collection,
                         NewCollection(context, request, std::move(schema), database));
-  KITE_RETURN_IF_ERROR(Commit(
+  KITE_RETURN_IF_ERROR(writer_.Commit(
       context, {MetaOp::Put(model::CollectionKey(collection->id), model::ToJson(*collection))}));
   const Status opened = OpenChannelsOf(context, collection);
   if (!opened.ok()) {
@@ -144,7 +144,7 @@ Status RootCoordImpl::DropNow(const Context& context, const CollectionPtr& colle
   // What the other coordinators keep goes in the same transaction, so that nothing is left of a
   // collection whose drop was answered. Later writes of theirs compare that the collection's key
   // still is what it was.
-  KITE_RETURN_IF_ERROR(Commit(
+  KITE_RETURN_IF_ERROR(writer_.Commit(
       context, {MetaOp::Delete(model::CollectionKey(collection->id)),
                 MetaOp::DeletePrefix(model::IndexPrefix(collection->id)),
                 MetaOp::Delete(model::LoadKey(collection->id)),
@@ -184,10 +184,11 @@ Status RootCoordImpl::Finish(const Drop& drop) {
     if (!dropped.ok() && !dropped.Is(StatusKind::kNotFound)) return dropped;
   }
   if (drop.partition) {
-    return Commit(context, {MetaOp::Delete(model::DroppingKey(collection.id, *drop.partition))});
+    return writer_.Commit(context,
+                          {MetaOp::Delete(model::DroppingKey(collection.id, *drop.partition))});
   }
-  return Commit(context, {MetaOp::Delete(model::DroppingKey(collection.id)),
-                          MetaOp::DeletePrefix(model::ChannelPrefix(collection.id))});
+  return writer_.Commit(context, {MetaOp::Delete(model::DroppingKey(collection.id)),
+                                  MetaOp::DeletePrefix(model::ChannelPrefix(collection.id))});
 }
 
 Status RootCoordImpl::TruncateCollection(const Context& context, const CollectionName& name) {

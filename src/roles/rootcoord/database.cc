@@ -29,8 +29,8 @@ Status RootCoordImpl::CreateDatabase(const Context& context, const std::string& 
   database->name = name;
   database->properties = properties;
   database->created = AllocTimestamp();
-  KITE_RETURN_IF_ERROR(
-      Commit(context, {MetaOp::Put(model::DatabaseKey(database->id), model::ToJson(*database))}));
+  KITE_RETURN_IF_ERROR(writer_.Commit(
+      context, {MetaOp::Put(model::DatabaseKey(database->id), model::ToJson(*database))}));
   catalog_.Put(std::move(database));
   return {};
 }
@@ -48,7 +48,7 @@ Status RootCoordImpl::DropDatabase(const Context& context, const std::string& na
         StatusSubject::kDatabase,
         "database:" + name + " not empty, must drop all collections before drop database");
   }
-  KITE_RETURN_IF_ERROR(Commit(context, {MetaOp::Delete(model::DatabaseKey(database->id))}));
+  KITE_RETURN_IF_ERROR(writer_.Commit(context, {MetaOp::Delete(model::DatabaseKey(database->id))}));
   catalog_.RemoveDatabase(name);
   return {};
 }
@@ -62,8 +62,8 @@ Status RootCoordImpl::AlterDatabase(const Context& context, const std::string& n
   auto changed = std::make_shared<DatabaseMeta>(*database);
   KITE_ASSIGN_OR_RETURN(changed->properties, ChangedProperties(database->properties, set, remove));
   if (changed->properties == database->properties) return {};
-  KITE_RETURN_IF_ERROR(
-      Commit(context, {MetaOp::Put(model::DatabaseKey(changed->id), model::ToJson(*changed))}));
+  KITE_RETURN_IF_ERROR(writer_.Commit(
+      context, {MetaOp::Put(model::DatabaseKey(changed->id), model::ToJson(*changed))}));
   catalog_.Put(std::move(changed));
   return {};
 }

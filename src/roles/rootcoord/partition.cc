@@ -60,9 +60,9 @@ Status RootCoordImpl::DropPartition(const Context& context, const CollectionName
   CollectionMeta changed = *collection;
   std::erase_if(changed.partitions,
                 [&](const PartitionMeta& candidate) { return candidate.id == partition; });
-  KITE_RETURN_IF_ERROR(
-      Commit(context, {MetaOp::Put(model::CollectionKey(changed.id), model::ToJson(changed)),
-                       MetaOp::Put(model::DroppingKey(changed.id, partition), "{}")}));
+  KITE_RETURN_IF_ERROR(writer_.Commit(
+      context, {MetaOp::Put(model::CollectionKey(changed.id), model::ToJson(changed)),
+                MetaOp::Put(model::DroppingKey(changed.id, partition), "{}")}));
   const auto value = std::make_shared<const CollectionMeta>(std::move(changed));
   catalog_.Put(value);
   pending_.push_back({value, partition});

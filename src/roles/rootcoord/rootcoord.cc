@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -17,11 +16,6 @@ using store::MetaEntry;
 using store::MetaOp;
 
 namespace {
-
-/// A value of the MetaStore.
-constexpr size_t kValueBytesMax = size_t{1} << 20;
-/// For what must end one way or the other, whatever the caller's patience.
-constexpr std::chrono::seconds kStorePatience{10};
 
 Status Damaged(const std::string& key, const std::string& reason) {
   return Status::Corruption(StatusSubject::kMeta, "metadata " + key + ": " + reason);
@@ -119,7 +113,7 @@ Result<std::unique_ptr<RootCoordImpl>> RootCoordImpl::Open(const Context& contex
   database->id = model::kDefaultDatabaseId;
   database->name = model::kDefaultDatabaseName;
   database->created = root->AllocTimestamp();
-  KITE_RETURN_IF_ERROR(root->Commit(
+  KITE_RETURN_IF_ERROR(root->writer_.Commit(
       context, {MetaOp::Put(model::DatabaseKey(database->id), model::ToJson(*database))}));
   root->catalog_.Put(std::move(database));
   return root;
@@ -182,51 +176,22 @@ Status RootCoordImpl::FinishDrops(const Context& context) {
   return {};
 }
 
-Status RootCoordImpl::BeginChange() { return needs_recovery_ ? Recover() : Status(); }
+Status RootCoordImpl::BeginChange() { return writer_.uncertain() ? Recover() : Status(); }
 
 Status RootCoordImpl::Recover() {
-  const Context context = Context().WithTimeout(kStorePatience);
+  const Context context = MetaWriter::PatientContext();
   const Status loaded = Load(context);
   if (!loaded.ok()) return loaded.WithContext("the metadata cannot be read again");
   KITE_RETURN_IF_ERROR(OpenChannels(context));
-  needs_recovery_ = false;
+  writer_.SetCertain();
   FinishPending();
   return {};
 }
 
-Status RootCoordImpl::Commit(const Context& context, std::vector<MetaOp> ops) {
-  KITE_RETURN_IF_ERROR(context.Check());
-  for (const MetaOp& op : ops) {
-    if (op.value.size() <= kValueBytesMax) continue;
-    return Status::InvalidArgument("names, descriptions and properties take " +
-                                   std::to_string(op.value.size()) + " bytes, at most " +
-                                   std::to_string(kValueBytesMax) + " are possible");
-  }
-  store::MetaTxn txn;
-  txn.compares = deps_.fence;
-  txn.ops = std::move(ops);
-  // Not the caller's deadline: it would leave the outcome open more often than need be.
-  const auto committed = deps_.meta->Commit(Context().WithTimeout(kStorePatience), txn);
-  if (committed.ok()) return {};
-  const Status& status = committed.status();
-  switch (status.kind()) {
-    case StatusKind::kInvalidArgument:
-    case StatusKind::kUnavailable:
-      return status;
-    case StatusKind::kConflict:
-      return Status::Unavailable(StatusSubject::kNode,
-                                 "this coordinator no longer leads; nothing was changed, retry");
-    default:
-      needs_recovery_ = true;
-      return status.WithContext(
-          "whether the change was made is not known, look before you repeat it");
-  }
-}
-
 Status RootCoordImpl::CommitCollection(const Context& context,
                                        const model::CollectionMeta& changed) {
-  KITE_RETURN_IF_ERROR(
-      Commit(context, {MetaOp::Put(model::CollectionKey(changed.id), model::ToJson(changed))}));
+  KITE_RETURN_IF_ERROR(writer_.Commit(
+      context, {MetaOp::Put(model::CollectionKey(changed.id), model::ToJson(changed))}));
   catalog_.Put(std::make_shared<const model::CollectionMeta>(changed));
   return {};
 }

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "roles/meta_writer.h"
 #include "roles/roles.h"
 #include "roles/rootcoord/catalog.h"
 #include "roles/rootcoord/id_allocator.h"
@@ -101,15 +102,13 @@ class RootCoordImpl final : public RootCoord {
   };
 
   RootCoordImpl(RootCoordDeps deps, RootCoordOptions options)
-      : deps_(std::move(deps)), options_(std::move(options)) {}
+      : deps_(std::move(deps)), options_(std::move(options)), writer_(deps_.meta, deps_.fence) {}
 
   // rootcoord.cc
   Status Load(const Context& context);
   /// Begins every change: the catalog is what the store holds. Caller holds ddl_mutex_.
   Status BeginChange();
   Status Recover();
-  /// Durable when Ok. Unavailable when this process no longer leads.
-  Status Commit(const Context& context, std::vector<store::MetaOp> ops);
   /// Commits and shows the new value.
   Status CommitCollection(const Context& context, const model::CollectionMeta& changed);
   Status OpenChannelsOf(const Context& context, const CollectionPtr& collection);
@@ -138,9 +137,9 @@ class RootCoordImpl final : public RootCoord {
 
   std::mutex ddl_mutex_;  ///< one change at a time; taken before any other lock
   std::vector<Drop>
-      pending_;  // guarded by ddl_mutex_: drops whose clean-up failed or is to be taken up
-  bool needs_recovery_ = false;  // guarded by ddl_mutex_: a commit's outcome is unknown
-  uint32_t next_stream_ = 0;     // guarded by ddl_mutex_
+      pending_;        // guarded by ddl_mutex_: drops whose clean-up failed or is to be taken up
+  MetaWriter writer_;  // guarded by ddl_mutex_
+  uint32_t next_stream_ = 0;  // guarded by ddl_mutex_
 
   std::mutex clock_mutex_;
   model::HybridClock clock_;  // guarded by clock_mutex_
