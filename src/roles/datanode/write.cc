@@ -74,22 +74,22 @@ Result<std::shared_ptr<PendingWrite>> DataNodeImpl::Append(OwnedChannel& owned, 
   if (read_timestamp) {
     KITE_RETURN_IF_ERROR(CheckUnchanged(owned, pending->entry.deleted_keys, *read_timestamp));
   }
+  KITE_ASSIGN_OR_RETURN(store::LogWriter* const writer, WriterOf(owned.channel->stream()));
   pending->entry.timestamp = owned.clock.Next(deps_.clock->NowMicros() / 1000);
   pending->encoded = channel::EncodeLogEntry(pending->entry);
   {
     std::lock_guard pending_lock(owned.pending_mutex);
     owned.pending.push_back(pending);
   }
-  const Status status =
-      writers_[owned.channel->stream()]->Append(pending->encoded->pieces, [pending](Result<store::LogOffset> offset) {
-        if (offset.ok()) {
-          pending->offset = *offset;
-        } else {
-          pending->status = offset.status();
-        }
-        pending->state.store(offset.ok() ? PendingWrite::kDurable : PendingWrite::kFailed);
-        pending->state.notify_all();
-      });
+  const Status status = writer->Append(pending->encoded->pieces, [pending](Result<store::LogOffset> offset) {
+    if (offset.ok()) {
+      pending->offset = *offset;
+    } else {
+      pending->status = offset.status();
+    }
+    pending->state.store(offset.ok() ? PendingWrite::kDurable : PendingWrite::kFailed);
+    pending->state.notify_all();
+  });
   if (status.ok()) return pending;
   std::lock_guard pending_lock(owned.pending_mutex);
   owned.pending.pop_back();
