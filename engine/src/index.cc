@@ -36,15 +36,16 @@ size_t EstimateLoadBytes(const BuildSpec& spec, VectorType type, size_t count, u
   return bytes;
 }
 
-size_t EstimateBuildBytes(const BuildSpec& spec, VectorType type, size_t count, uint32_t dim) {
+size_t EstimateBuildBytes(const BuildSpec& spec, VectorType type, size_t count, uint32_t dim,
+                          size_t threads) {
   const Result<BuildSpec> valid = ValidateBuild(spec, type, dim);
   if (!valid.ok()) return 0;
   const size_t bytes = kFixedBytes + NormBytes(*valid, count);
   switch (TypeOf(*valid)) {
     case IndexType::kFlat: break;
     case IndexType::kIvfFlat:
-    case IndexType::kIvfSq8: return bytes + IvfIndex::EstimatePeakBytes(*valid, count, dim);
-    case IndexType::kHnsw: return bytes + HnswIndex::EstimatePeakBytes(*valid, count);
+    case IndexType::kIvfSq8: return bytes + IvfIndex::EstimatePeakBytes(*valid, count, dim, threads);
+    case IndexType::kHnsw: return bytes + HnswIndex::EstimatePeakBytes(*valid, count, threads);
   }
   return bytes;
 }

@@ -10,9 +10,6 @@ namespace {
 /// A distance at a scattered place costs about this many times one of a scan.
 constexpr double kScatteredCost = 1.5;
 
-/// Threads whose scratch memory the estimate of a build has room for.
-constexpr size_t kBuildThreads = 16;
-
 uint32_t ValidInt(const BuildSpec& spec, const IntRange& range) {
   return static_cast<uint32_t>(*IntParam(spec.params, range));
 }
@@ -46,11 +43,11 @@ size_t HnswIndex::EstimateStructureBytes(const BuildSpec& spec, size_t count) {
   return count * 2 * m * sizeof(uint32_t) + upper_max * (m + 2) * sizeof(uint32_t);
 }
 
-size_t HnswIndex::EstimatePeakBytes(const BuildSpec& spec, size_t count) {
+size_t HnswIndex::EstimatePeakBytes(const BuildSpec& spec, size_t count, size_t threads) {
   const size_t ef = std::min<size_t>(ValidInt(spec, kHnswEfConstruction), count);
   const size_t m = ValidInt(spec, kHnswM);
   const size_t worker = count / 8 + 4 * ef * sizeof(Hit) + 32 * m * sizeof(uint32_t) + 4096;
-  return EstimateStructureBytes(spec, count) + count + kBuildThreads * worker;
+  return EstimateStructureBytes(spec, count) + count + threads * worker;
 }
 
 size_t HnswIndex::EfOf(const SearchJob& job) const {

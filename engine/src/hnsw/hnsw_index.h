@@ -19,7 +19,7 @@ class HnswIndex final : public DenseIndex {
   /// Bytes of a graph of n vectors; the random part is bounded from above.
   static size_t EstimateStructureBytes(const BuildSpec& spec, size_t count);
   /// Peak bytes of a build, the finished graph included.
-  static size_t EstimatePeakBytes(const BuildSpec& spec, size_t count);
+  static size_t EstimatePeakBytes(const BuildSpec& spec, size_t count, size_t threads);
 
  private:
   [[nodiscard]] double ApproximateCost(const SearchJob& job, size_t wanted) const override;

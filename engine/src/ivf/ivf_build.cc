@@ -176,14 +176,15 @@ size_t IvfIndex::EstimateStructureBytes(const BuildSpec& spec, size_t count, uin
   return clusters * dim * sizeof(float) + (clusters + 1 + count) * sizeof(uint32_t) + codes;
 }
 
-size_t IvfIndex::EstimatePeakBytes(const BuildSpec& spec, size_t count, uint32_t dim) {
+size_t IvfIndex::EstimatePeakBytes(const BuildSpec& spec, size_t count, uint32_t dim, size_t threads) {
   const size_t clusters = ListCount(spec, count);
   const size_t sample = std::min(count, clusters * kPointsPerList);
   const size_t training =
       clusters * dim * sizeof(float) + sample * (dim * sizeof(float) + 2 * sizeof(uint32_t));
   // The lists' assignment is freed before the codes are allocated.
   const size_t lists = clusters * dim * sizeof(float) + (2 * count + 2 * clusters) * sizeof(uint32_t);
-  return std::max({training, lists, EstimateStructureBytes(spec, count, dim)});
+  const size_t worker = (clusters + 4 * size_t{dim}) * sizeof(float) + 512;
+  return std::max({training, lists, EstimateStructureBytes(spec, count, dim)}) + threads * worker;
 }
 
 }  // namespace kite::engine

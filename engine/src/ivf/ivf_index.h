@@ -4,9 +4,8 @@
 // Source: Jegou, Douze and Schmid, "Product quantization for nearest neighbor search" (2011), section IV. For
 // COSINE, centroids and codes are those of the vectors at length 1.
 //
-// A filtered search goes on until it has seen the share of the survivors that nprobe lists would hold were the
-// filter independent of the vectors, and at least enough for k hits. So a filter whose rows lie far from the
-// query does not cost recall.
+// A filtered search scans more lists the fewer rows survive, and is left to a scan of the survivors when the
+// filter takes away what lies near the query.
 #pragma once
 
 #include <memory>
@@ -36,7 +35,7 @@ class IvfIndex final : public DenseIndex {
 
   static size_t EstimateStructureBytes(const BuildSpec& spec, size_t count, uint32_t dim);
   /// Peak bytes of a build, the finished structure included.
-  static size_t EstimatePeakBytes(const BuildSpec& spec, size_t count, uint32_t dim);
+  static size_t EstimatePeakBytes(const BuildSpec& spec, size_t count, uint32_t dim, size_t threads);
 
  private:
   struct Probe;
@@ -49,7 +48,8 @@ class IvfIndex final : public DenseIndex {
   [[nodiscard]] size_t NprobeOf(const SearchJob& job) const;
   /// scratch.order = the lists by the distance of their centroids, unsorted.
   void RankLists(const SearchJob& job) const;
-  void ScanLists(const SearchJob& job, Probe& probe) const;
+  /// False when the filter leaves too little in the nearest lists.
+  bool ScanLists(const SearchJob& job, Probe& probe) const;
   void ScanListRaw(const SearchJob& job, size_t list, Probe& probe) const;
   void ScanListCodes(const SearchJob& job, size_t list, Probe& probe) const;
   void Rerank(const SearchJob& job) const;

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <span>
@@ -63,6 +64,12 @@ struct Neighbor {
 [[nodiscard]] constexpr bool Better(Metric metric, const Neighbor& a, const Neighbor& b) {
   if (a.score != b.score) return LargerIsBetter(metric) ? a.score > b.score : a.score < b.score;
   return a.row < b.row;
+}
+
+/// Orders before every hit: where an iterator begins (SearchParams::after).
+[[nodiscard]] constexpr Neighbor BeforeAllHits(Metric metric) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  return {LargerIsBetter(metric) ? kInfinity : -kInfinity, 0};
 }
 
 }  // namespace kite::engine

@@ -1,0 +1,72 @@
+// Loads arbitrary bytes as an index file and searches what loads. The first byte picks the search.
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "io/index_file.h"
+#include "kite/engine/index.h"
+
+namespace {
+
+using namespace kite;          // NOLINT(google-build-using-namespace)
+using namespace kite::engine;  // NOLINT(google-build-using-namespace)
+
+/// Vectors that fit the header, as long as it is modest: the segment would know the true ones.
+struct Segment {
+  std::vector<float> values;
+  VectorSource source;
+};
+
+constexpr uint64_t kValuesMax = 1 << 16;
+
+bool MakeSegment(const IndexFileHeader& header, Segment& segment) {
+  if (header.count > kValuesMax || header.dim > kValuesMax || header.count * header.dim > kValuesMax ||
+      header.rows != header.count) {
+    return false;
+  }
+  segment.values.resize(header.count * header.dim);
+  for (size_t i = 0; i < segment.values.size(); ++i) segment.values[i] = static_cast<float>(i * 7919 % 101) - 50;
+  segment.source = {.dim = header.dim,
+                    .count = header.count,
+                    .rows = header.rows,
+                    .data = reinterpret_cast<const std::byte*>(segment.values.data())};
+  return true;
+}
+
+void SearchAll(const Index& index, uint8_t choice, const Segment& segment) {
+  SearchParams params{.k = size_t{1} + choice % 7, .params = {{"ef", "8"}, {"nprobe", "2"}}};
+  if ((choice & 0x10) != 0) params.range = Range{.radius = 0.5F};
+  if ((choice & 0x20) != 0) params.group_of = [](Row row) { return row % 3; };
+  const std::vector<uint64_t> words(segment.source.rows / 64 + 1, 0x5555555555555555ULL);
+  Filter filter;
+  if ((choice & 0x40) != 0) filter = {.out = words.data(), .out_count = segment.source.rows / 2};
+  const std::vector<float> query(segment.source.dim, 1.5F);
+  Scratch scratch;
+  (void)index.Search(Context(), {reinterpret_cast<const std::byte*>(query.data()), 1}, params, filter, scratch,
+                     [&](size_t, std::span<const Neighbor> hits) {
+                       for (const Neighbor& hit : hits) {
+                         if (hit.row >= segment.source.rows) __builtin_trap();
+                       }
+                     });
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size == 0) return 0;
+  std::string bytes(reinterpret_cast<const char*>(data + 1), size - 1);
+  RepairHeaderChecksum(bytes);
+  std::vector<uint64_t> aligned(bytes.size() / 8 + 1);
+  std::memcpy(aligned.data(), bytes.data(), bytes.size());
+  const std::string_view file(reinterpret_cast<const char*>(aligned.data()), bytes.size());
+
+  (void)VerifyIndexFile(file);
+  const Result<IndexFileReader> reader = IndexFileReader::Open(file);
+  Segment segment;
+  if (!reader.ok() || !MakeSegment(reader->header(), segment)) return 0;
+  for (const LoadMode mode : {LoadMode::kMap, LoadMode::kResident}) {
+    const Result<std::unique_ptr<Index>> index = Load(file, segment.source, mode);
+    if (index.ok()) SearchAll(**index, data[0], segment);
+  }
+  return 0;
+}
