@@ -15,11 +15,16 @@ using model::DataType;
 
 DataType TypeOf(const Constant& constant) {
   switch (constant.value.index()) {
-    case 0: return DataType::kBool;
-    case 1: return DataType::kInt64;
-    case 2: return DataType::kDouble;
-    case 3: return DataType::kVarChar;
-    default: return DataType::kArray;
+    case 0:
+      return DataType::kBool;
+    case 1:
+      return DataType::kInt64;
+    case 2:
+      return DataType::kDouble;
+    case 3:
+      return DataType::kVarChar;
+    default:
+      return DataType::kArray;
   }
 }
 
@@ -29,9 +34,8 @@ bool IsUsable(const Constant& constant, size_t depth_left) {
   const auto* list = std::get_if<ConstantList>(&constant.value);
   if (list == nullptr) return true;
   if (depth_left == 0) return false;
-  return std::all_of(list->begin(), list->end(), [&](const Constant& element) {
-    return IsUsable(element, depth_left - 1);
-  });
+  return std::all_of(list->begin(), list->end(),
+                     [&](const Constant& element) { return IsUsable(element, depth_left - 1); });
 }
 
 bool NeedsIntegers(Op op) {
@@ -67,7 +71,7 @@ std::optional<JsonPath> ResolveJsonPath(const SyntaxNode& node,
 }
 
 FieldRef Binder::Reference(const model::FieldSchema& field) {
-  auto& fields = bound_.fields;
+  auto& fields = facts_.fields;
   auto known = std::find(fields.begin(), fields.end(), field.id);
   if (known == fields.end()) known = fields.insert(fields.end(), field.id);
   FieldRef reference;
@@ -100,10 +104,14 @@ NumberExprPtr Binder::ToNumber(Value value) {
 Result<Binder::Value> Binder::ValueOf(NodeId id) {
   const SyntaxNode& node = tree_.at(id);
   switch (node.kind) {
-    case SyntaxKind::kConstant: return ConstantValue(node.value);
-    case SyntaxKind::kTemplate: return TemplateValueOf(node);
-    case SyntaxKind::kArray: return ArrayValue(node);
-    case SyntaxKind::kField: return FieldValue(node);
+    case SyntaxKind::kConstant:
+      return ConstantValue(node.value);
+    case SyntaxKind::kTemplate:
+      return TemplateValueOf(node);
+    case SyntaxKind::kArray:
+      return ArrayValue(node);
+    case SyntaxKind::kField:
+      return FieldValue(node);
     case SyntaxKind::kUnary:
       if (node.op != Op::kNot) return UnaryValue(node);
       break;
@@ -113,7 +121,11 @@ Result<Binder::Value> Binder::ValueOf(NodeId id) {
     case SyntaxKind::kCall:
       if (node.name == "array_length") return ArrayLengthValue(node);
       break;
-    default: break;
+    default:
+      break;
+  }
+  if (node.op == Op::kNot) {
+    return Failure(node, "'not' binds tighter than other operators: write not (a > b)");
   }
   return Failure(node, "a boolean expression cannot be an operand here; use and, or, not");
 }
@@ -121,8 +133,8 @@ Result<Binder::Value> Binder::ValueOf(NodeId id) {
 Result<Binder::Value> Binder::TemplateValueOf(const SyntaxNode& node) {
   const auto found = templates_.find(node.name);
   if (found == templates_.end()) {
-    return Failure(node, "the value of expression template variable name {" + node.name +
-                             "} is not found");
+    return Failure(
+        node, "the value of expression template variable name {" + node.name + "} is not found");
   }
   if (!IsUsable(found->second, kFilterDepthMax)) {
     return Failure(node, "the value of expression template variable name {" + node.name +
@@ -194,8 +206,8 @@ Result<Binder::Value> Binder::FieldValue(const SyntaxNode& node) {
 
 Result<Binder::Value> Binder::OneArgument(const SyntaxNode& node) {
   if (node.children.size() != 1) {
-    return Failure(node, node.name + " takes 1 argument, got " +
-                             std::to_string(node.children.size()));
+    return Failure(node,
+                   node.name + " takes 1 argument, got " + std::to_string(node.children.size()));
   }
   return ValueOf(node.children[0]);
 }
@@ -204,8 +216,10 @@ Result<Binder::Value> Binder::ArrayLengthValue(const SyntaxNode& node) {
   KITE_ASSIGN_OR_RETURN(Value array, OneArgument(node));
   const bool is_array = array.type == DataType::kArray || array.is_json();
   if (array.kind != Value::Kind::kOperand || !is_array) {
-    return Failure(node, "array_length operation are only supported on json or array fields now, "
-                         "got: " + TypeName(array));
+    return Failure(node,
+                   "array_length operation are only supported on json or array fields now, "
+                   "got: " +
+                       TypeName(array));
   }
   Value value;
   value.kind = Value::Kind::kNumber;
@@ -231,7 +245,7 @@ Result<Binder::Value> Binder::UnaryValue(const SyntaxNode& node) {
   if (node.op == Op::kPlus) return operand;
   Value value;
   value.kind = Value::Kind::kNumber;
-  value.type = operand.is_json()                 ? DataType::kJson
+  value.type = operand.is_json()                ? DataType::kJson
                : model::IsInteger(operand.type) ? DataType::kInt64
                                                 : DataType::kDouble;
   value.number = MakeUnaryNumber(node.op, ToNumber(std::move(operand)));
@@ -243,17 +257,20 @@ Status Binder::CheckArithmetic(const SyntaxNode& node, const Value& left,
   const std::string op = "'" + std::string(OpText(node.op)) + "'";
   for (const Value* value : {&left, &right}) {
     if (!value->is_number()) {
-      return Failure(node, op + " can only be used between integer or floating or json field "
-                                "expressions, got: " + TypeName(*value));
+      return Failure(node, op +
+                               " can only be used between integer or floating or json field "
+                               "expressions, got: " +
+                               TypeName(*value));
     }
     if (NeedsIntegers(node.op) && !value->is_json() && !model::IsInteger(value->type)) {
-      return Failure(node, op + " can only be used between integer expressions, got: " +
-                               TypeName(*value));
+      return Failure(
+          node, op + " can only be used between integer expressions, got: " + TypeName(*value));
     }
   }
   const bool divides = node.op == Op::kDivide || node.op == Op::kModulo;
   if (divides && right.is_constant() && NumberOf(right.constant).AsDouble() == 0) {
-    return Failure(node, node.op == Op::kDivide ? "cannot divide by zero" : "cannot modulo by zero");
+    return Failure(node,
+                   node.op == Op::kDivide ? "cannot divide by zero" : "cannot modulo by zero");
   }
   return {};
 }
@@ -264,8 +281,8 @@ Result<Binder::Value> Binder::BinaryValue(const SyntaxNode& node) {
   KITE_RETURN_IF_ERROR(CheckArithmetic(node, left, right));
   if (left.is_constant() && right.is_constant()) {
     const auto result = Apply(node.op, NumberOf(left.constant), NumberOf(right.constant));
-    if (!result) return Failure(node, "the result of '" + std::string(OpText(node.op)) +
-                                          "' is out of range");
+    if (!result)
+      return Failure(node, "the result of '" + std::string(OpText(node.op)) + "' is out of range");
     Constant constant;
     if (result->is_int) {
       constant.value = result->integer;
@@ -282,8 +299,7 @@ Result<Binder::Value> Binder::BinaryValue(const SyntaxNode& node) {
   } else if (model::IsInteger(left.type) && model::IsInteger(right.type)) {
     value.type = DataType::kInt64;
   }
-  value.number =
-      MakeBinaryNumber(node.op, ToNumber(std::move(left)), ToNumber(std::move(right)));
+  value.number = MakeBinaryNumber(node.op, ToNumber(std::move(left)), ToNumber(std::move(right)));
   return value;
 }
 

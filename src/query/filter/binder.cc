@@ -25,10 +25,14 @@ bool IsPattern(Op op) {
 // What a constant's kind must be to compare with values of a type.
 bool KindFits(DataType type, const Constant& constant) {
   switch (KindOf(constant)) {
-    case Scalar::Kind::kBool: return type == DataType::kBool;
-    case Scalar::Kind::kNumber: return model::IsNumber(type);
-    case Scalar::Kind::kText: return IsText(type);
-    default: return false;
+    case Scalar::Kind::kBool:
+      return type == DataType::kBool;
+    case Scalar::Kind::kNumber:
+      return model::IsNumber(type);
+    case Scalar::Kind::kText:
+      return IsText(type);
+    default:
+      return false;
   }
 }
 
@@ -51,7 +55,8 @@ std::string ConstantText(const Constant& constant) {
   return "[...]";
 }
 
-// The values as a column, in order; those that the key's type cannot hold are left out, since no row has them.
+// The values as a column, in order; those that the key's type cannot hold are left out, since no
+// row has them.
 model::Column KeyColumn(const FieldRef& field, const ConstantList& list) {
   model::Column column;
   column.field = field.id;
@@ -61,8 +66,8 @@ model::Column KeyColumn(const FieldRef& field, const ConstantList& list) {
     keys.reserve(list.size());
     for (const Constant& constant : list) {
       const Number number = NumberOf(constant);
-      const auto key = number.is_int ? std::optional(number.integer)
-                                     : ExactInteger(number.floating);
+      const auto key =
+          number.is_int ? std::optional(number.integer) : ExactInteger(number.floating);
       if (key) keys.push_back(*key);
     }
     column.rows = keys.size();
@@ -83,11 +88,6 @@ model::Column KeyColumn(const FieldRef& field, const ConstantList& list) {
 
 }  // namespace
 
-Result<BoundFilter> Binder::Bind() {
-  KITE_ASSIGN_OR_RETURN(bound_.root, Predicate(tree_.root, false));
-  return std::move(bound_);
-}
-
 Status Binder::Failure(const SyntaxNode& node, const std::string& what) const {
   return ParseFailure(text_, what + " (" + PositionText(text_, node.offset) + ")");
 }
@@ -98,14 +98,15 @@ Status Binder::NotComparable(const SyntaxNode& node, DataType left, DataType rig
 }
 
 NodePtr Binder::Numbered(NodePtr node) {
-  node->set_id(static_cast<uint32_t>(bound_.node_count++));
+  node->set_id(static_cast<uint32_t>(facts_.node_count++));
   return node;
 }
 
 Result<NodePtr> Binder::Predicate(NodeId id, bool negated) {
   const SyntaxNode& node = tree_.at(id);
   switch (node.kind) {
-    case SyntaxKind::kLogical: return Logical(node, negated);
+    case SyntaxKind::kLogical:
+      return Logical(node, negated);
     case SyntaxKind::kUnary:
       if (node.op == Op::kNot) return Predicate(node.children[0], !negated);
       break;
@@ -113,14 +114,19 @@ Result<NodePtr> Binder::Predicate(NodeId id, bool negated) {
       if (IsComparison(node.op)) return Compare(id, negated);
       if (IsPattern(node.op)) return Pattern(node, negated);
       break;
-    case SyntaxKind::kRange: return Range(id, negated);
-    case SyntaxKind::kIn: return In(id, negated != node.negated);
-    case SyntaxKind::kIsNull: return IsNull(node, negated != node.negated);
-    case SyntaxKind::kExists: return Exists(node, negated);
+    case SyntaxKind::kRange:
+      return Range(id, negated);
+    case SyntaxKind::kIn:
+      return In(id, negated != node.negated);
+    case SyntaxKind::kIsNull:
+      return IsNull(node, negated != node.negated);
+    case SyntaxKind::kExists:
+      return Exists(node, negated);
     case SyntaxKind::kCall:
       if (node.name != "array_length") return Contains(node, negated);
       break;
-    default: break;
+    default:
+      break;
   }
   return BoolPredicate(id, negated);
 }
@@ -139,12 +145,13 @@ Result<NodePtr> Binder::BoolPredicate(NodeId id, bool negated) {
   }
   if (id == tree_.root) {
     return Status::InvalidArgument(
-        StatusSubject::kFilter, "failed to create query plan: predicate is not a boolean expression: " +
-                                    Shown(text_) + ", data type: " + TypeName(value));
+        StatusSubject::kFilter,
+        "failed to create query plan: predicate is not a boolean expression: " + Shown(text_) +
+            ", data type: " + TypeName(value));
   }
-  return Failure(tree_.at(id), "'and', 'or' and 'not' can only be used on boolean expressions, "
-                               "got: " + TypeName(value) +
-                                   "; 'not' binds tighter than comparisons: write not (a > b)");
+  return Failure(
+      tree_.at(id),
+      "'and', 'or' and 'not' can only be used on boolean expressions, got: " + TypeName(value));
 }
 
 Result<NodePtr> Binder::Logical(const SyntaxNode& node, bool negated) {
@@ -196,14 +203,14 @@ Result<NodePtr> Binder::CompareValues(const SyntaxNode& node, Op op, Value left,
     return Failure(node, "two column comparison with JSON type is not supported");
   }
   if (left.is_number() && right.is_number()) {
-    return Numbered(MakeNumberCompareNode(op, ToNumber(std::move(left)), ToNumber(std::move(right)),
-                                          negated));
+    return Numbered(
+        MakeNumberCompareNode(op, ToNumber(std::move(left)), ToNumber(std::move(right)), negated));
   }
   const bool texts = IsText(left.type) && IsText(right.type);
   const bool booleans = left.type == DataType::kBool && right.type == DataType::kBool;
   if (!texts && !(booleans && op == Op::kEqual)) return NotComparable(node, left.type, right.type);
-  return Numbered(MakeOperandCompareNode(op, std::move(left.operand), std::move(right.operand),
-                                         negated));
+  return Numbered(
+      MakeOperandCompareNode(op, std::move(left.operand), std::move(right.operand), negated));
 }
 
 Result<Constant> Binder::Comparable(const SyntaxNode& node, Op op, const Value& value,
@@ -219,9 +226,9 @@ Result<Constant> Binder::Comparable(const SyntaxNode& node, Op op, const Value& 
   }
   if (value.type == DataType::kArray) {
     if (kind != Scalar::Kind::kArray) return not_comparable;
-    KITE_ASSIGN_OR_RETURN(
-        constant.value, ComparableList(node, value.operand.field.element_type,
-                                       std::move(std::get<ConstantList>(constant.value))));
+    KITE_ASSIGN_OR_RETURN(constant.value,
+                          ComparableList(node, value.operand.field.element_type,
+                                         std::move(std::get<ConstantList>(constant.value))));
     return constant;
   }
   if (!KindFits(value.type, constant)) return not_comparable;
@@ -338,16 +345,16 @@ Result<NodePtr> Binder::In(NodeId id, bool negated) {
   KITE_ASSIGN_OR_RETURN(Value value, ValueOf(node.children[0]));
   KITE_ASSIGN_OR_RETURN(Value right, ValueOf(node.children[1]));
   if (!right.is_constant() || right.type != DataType::kArray) {
-    return Failure(tree_.at(node.children[1]), "the right-hand side of 'in' must be a list, got: " +
-                                                   TypeName(right));
+    return Failure(tree_.at(node.children[1]),
+                   "the right-hand side of 'in' must be a list, got: " + TypeName(right));
   }
   if (value.is_constant() || value.type == DataType::kArray) {
     return Failure(node, "'term' can only be used on single field, but got: " + TypeName(value));
   }
   auto list = std::get<ConstantList>(std::move(right.constant.value));
   const bool json_number = value.is_json() && value.kind == Value::Kind::kNumber;
-  KITE_ASSIGN_OR_RETURN(list, ComparableList(node, json_number ? DataType::kDouble : value.type,
-                                             std::move(list)));
+  KITE_ASSIGN_OR_RETURN(
+      list, ComparableList(node, json_number ? DataType::kDouble : value.type, std::move(list)));
   RecordKeys(id, negated, value, list);
   if (list.size() == 1 && KindOf(list[0]) != Scalar::Kind::kArray) {
     return CompareWithConstant(node, Op::kEqual, std::move(value), std::move(list[0]), negated);
@@ -366,13 +373,14 @@ void Binder::RecordKeys(NodeId id, bool negated, const Value& value, const Const
   const bool fits = std::all_of(list.begin(), list.end(), [&](const Constant& constant) {
     return KindFits(field.type, constant);
   });
-  if (fits) bound_.keys = KeyColumn(field, list);
+  if (fits) facts_.keys = KeyColumn(field, list);
 }
 
 Result<NodePtr> Binder::Pattern(const SyntaxNode& node, bool negated) {
   KITE_ASSIGN_OR_RETURN(Value value, ValueOf(node.children[0]));
   KITE_ASSIGN_OR_RETURN(Value right, ValueOf(node.children[1]));
-  const bool target = value.kind == Value::Kind::kOperand && (IsText(value.type) || value.is_json());
+  const bool target =
+      value.kind == Value::Kind::kOperand && (IsText(value.type) || value.is_json());
   if (!target) {
     return Failure(node, std::string(OpText(node.op)) +
                              " operation on non-string or no-json field is unsupported, got: " +
@@ -386,8 +394,8 @@ Result<NodePtr> Binder::Pattern(const SyntaxNode& node, bool negated) {
   }
   auto pattern = node.op == Op::kLike ? MakeLikePattern(*text) : MakeRegexPattern(*text);
   if (!pattern.ok()) {
-    return Failure(tree_.at(node.children[1]), "the pattern '" + Shown(*text) +
-                                                   "' is invalid: " + pattern.status().message());
+    return Failure(tree_.at(node.children[1]),
+                   "the pattern '" + Shown(*text) + "' is invalid: " + pattern.status().message());
   }
   negated = negated != (node.op == Op::kRegexNotMatch);
   if (value.is_column()) {
@@ -408,8 +416,8 @@ Result<NodePtr> Binder::IsNull(const SyntaxNode& node, bool negated) {
 Result<NodePtr> Binder::Exists(const SyntaxNode& node, bool negated) {
   KITE_ASSIGN_OR_RETURN(Value value, ValueOf(node.children[0]));
   if (value.kind != Value::Kind::kOperand || !value.is_json() || value.operand.path.empty()) {
-    return Failure(node, "exists operations are only supported on json field keys, got: " +
-                             TypeName(value));
+    return Failure(
+        node, "exists operations are only supported on json field keys, got: " + TypeName(value));
   }
   return Numbered(MakeMissingNode(std::move(value.operand), !negated));
 }
@@ -423,16 +431,17 @@ Result<NodePtr> Binder::Contains(const SyntaxNode& node, bool negated) {
     return Failure(node, "function " + node.name + " not found");
   }
   if (node.children.size() != 2) {
-    return Failure(node, node.name + " takes 2 arguments, got " +
-                             std::to_string(node.children.size()));
+    return Failure(node,
+                   node.name + " takes 2 arguments, got " + std::to_string(node.children.size()));
   }
   KITE_ASSIGN_OR_RETURN(Value value, ValueOf(node.children[0]));
   KITE_ASSIGN_OR_RETURN(Value wanted, ValueOf(node.children[1]));
-  const bool container = value.kind == Value::Kind::kOperand &&
-                         (value.is_json() || value.type == DataType::kArray);
+  const bool container =
+      value.kind == Value::Kind::kOperand && (value.is_json() || value.type == DataType::kArray);
   if (!container) {
-    return Failure(node, "contains operation are only supported on json or array fields now, got: " +
-                             TypeName(value));
+    return Failure(node,
+                   "contains operation are only supported on json or array fields now, got: " +
+                       TypeName(value));
   }
   if (!wanted.is_constant()) {
     return Failure(tree_.at(node.children[1]),

@@ -1,5 +1,5 @@
-// Binder: a syntax tree, a schema and template values to a tree of nodes. Finds type errors, folds constants, pushes
-// negation to the leaves, and chooses the node for each predicate.
+// Binder: a syntax tree, a schema and template values to a tree of nodes. Finds type errors, folds
+// constants, pushes negation to the leaves, and chooses the node for each predicate.
 #pragma once
 
 #include <optional>
@@ -15,8 +15,8 @@
 
 namespace kite::query::filter {
 
-struct BoundFilter {
-  NodePtr root;
+/// What binding finds out besides the tree.
+struct BoundFacts {
   size_t node_count = 0;
   std::vector<model::FieldId> fields;
   std::optional<model::Column> keys;  // see Filter::keys()
@@ -29,14 +29,17 @@ class Binder {
       : text_(text), tree_(tree), schema_(schema), templates_(templates) {}
 
   /// Once.
-  Result<BoundFilter> Bind();
+  Result<NodePtr> Bind() { return Predicate(tree_.root, false); }
+  /// After Bind.
+  BoundFacts& facts() { return facts_; }
 
  private:
   /// An expression that is no predicate.
   struct Value {
     enum class Kind : uint8_t { kConstant, kOperand, kNumber };
     Kind kind = Kind::kConstant;
-    /// Bool, an integer type, Float, Double, VarChar, Array, or JSON for what is known only row by row.
+    /// Bool, an integer type, Float, Double, VarChar, Array, or JSON for what is known only row by
+    /// row.
     model::DataType type = model::DataType::kNone;
     Constant constant;
     Operand operand;
@@ -104,10 +107,11 @@ class Binder {
   const SyntaxTree& tree_;
   const model::CollectionSchema& schema_;
   const model::Templates& templates_;
-  BoundFilter bound_;
+  BoundFacts facts_;
 };
 
-/// The path that a kField node names in a JSON field of the schema, or nothing when it names no JSON field.
+/// The path that a kField node names in a JSON field of the schema, or nothing when it names no
+/// JSON field.
 std::optional<JsonPath> ResolveJsonPath(const SyntaxNode& node,
                                         const model::CollectionSchema& schema);
 

@@ -14,7 +14,8 @@ class ColumnLeaf : public Node {
  protected:
   /// What the statistics say about the predicate itself (not negated) on the column's values.
   virtual Outcome FromStats(const segment::ColumnStats&) const { return Outcome::kVaries; }
-  /// Sets the bits of the rows whose value satisfies the predicate; false when the index cannot tell.
+  /// Sets the bits of the rows whose value satisfies the predicate; false when the index cannot
+  /// tell.
   virtual bool FromIndex(const segment::ScalarIndex&, uint64_t*) const { return false; }
   /// The predicate on the batch's rows; null rows may get either bit.
   virtual void Scan(const model::Column& column, const Batch& batch, const uint64_t* active,

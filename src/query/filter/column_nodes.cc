@@ -70,10 +70,10 @@ class IntervalNode final : public ColumnLeaf {
       index.Equals(std::span(&key, 1), bits);
       return true;
     }
-    constexpr T kLowest = std::is_integral_v<T> ? std::numeric_limits<T>::min()
-                                                : -std::numeric_limits<T>::infinity();
-    constexpr T kHighest = std::is_integral_v<T> ? std::numeric_limits<T>::max()
-                                                 : std::numeric_limits<T>::infinity();
+    constexpr T kLowest =
+        std::is_integral_v<T> ? std::numeric_limits<T>::min() : -std::numeric_limits<T>::infinity();
+    constexpr T kHighest =
+        std::is_integral_v<T> ? std::numeric_limits<T>::max() : std::numeric_limits<T>::infinity();
     ScalarIndex::Bound low;
     ScalarIndex::Bound high;
     if (low_ != kLowest) low = {value(low_), true};
@@ -85,9 +85,9 @@ class IntervalNode final : public ColumnLeaf {
             uint64_t* out) const override {
     const T low = low_;
     const T high = high_;
-    ScanValues(column.Values<T>() + batch.begin, batch, out,
-               [low, high](T value) { return static_cast<uint8_t>(value >= low) &
-                                             static_cast<uint8_t>(value <= high); });
+    ScanValues(column.Values<T>() + batch.begin, batch, out, [low, high](T value) {
+      return static_cast<uint8_t>(value >= low) & static_cast<uint8_t>(value <= high);
+    });
   }
 
  private:
@@ -246,9 +246,8 @@ class PatternNode final : public ColumnLeaf {
   }
   void Scan(const Column& column, const Batch& batch, const uint64_t* active,
             uint64_t* out) const override {
-    EvaluateRows(batch, active, out, [&](size_t row) {
-      return pattern_->Matches(column.Bytes(batch.begin + row));
-    });
+    EvaluateRows(batch, active, out,
+                 [&](size_t row) { return pattern_->Matches(column.Bytes(batch.begin + row)); });
   }
 
  private:
@@ -334,7 +333,8 @@ std::pair<T, T> IntegerInterval(const NumberBound& low, const NumberBound& high)
   return {static_cast<T>(first), static_cast<T>(last)};
 }
 
-// The double just as large, or the next one in the direction when the number is no double or the bound is open.
+// The double just as large, or the next one in the direction when the number is no double or the
+// bound is open.
 template <typename T>
 std::optional<T> FloatingBound(const NumberBound& bound, T direction) {
   if (!bound.value) return -direction;
@@ -368,12 +368,18 @@ NodePtr MakeIntegerNode(const FieldRef& field, const NumberBound& low, const Num
 
 NodePtr MakeIntervalNode(const FieldRef& field, NumberBound low, NumberBound high, bool negated) {
   switch (field.type) {
-    case model::DataType::kInt8: return MakeIntegerNode<int8_t>(field, low, high, negated);
-    case model::DataType::kInt16: return MakeIntegerNode<int16_t>(field, low, high, negated);
-    case model::DataType::kInt32: return MakeIntegerNode<int32_t>(field, low, high, negated);
-    case model::DataType::kInt64: return MakeIntegerNode<int64_t>(field, low, high, negated);
-    case model::DataType::kFloat: return MakeFloatingNode<float>(field, low, high, negated);
-    default: return MakeFloatingNode<double>(field, low, high, negated);
+    case model::DataType::kInt8:
+      return MakeIntegerNode<int8_t>(field, low, high, negated);
+    case model::DataType::kInt16:
+      return MakeIntegerNode<int16_t>(field, low, high, negated);
+    case model::DataType::kInt32:
+      return MakeIntegerNode<int32_t>(field, low, high, negated);
+    case model::DataType::kInt64:
+      return MakeIntegerNode<int64_t>(field, low, high, negated);
+    case model::DataType::kFloat:
+      return MakeFloatingNode<float>(field, low, high, negated);
+    default:
+      return MakeFloatingNode<double>(field, low, high, negated);
   }
 }
 
@@ -386,13 +392,20 @@ NodePtr MakeSetNode(const FieldRef& field, ConstantList list, bool negated) {
     return std::make_unique<SetNode<T>>(field, std::move(list), negated);
   };
   switch (field.type) {
-    case model::DataType::kInt8: return make(int8_t{});
-    case model::DataType::kInt16: return make(int16_t{});
-    case model::DataType::kInt32: return make(int32_t{});
-    case model::DataType::kInt64: return make(int64_t{});
-    case model::DataType::kFloat: return make(float{});
-    case model::DataType::kDouble: return make(double{});
-    default: return std::make_unique<TextSetNode>(field, std::move(list), negated);
+    case model::DataType::kInt8:
+      return make(int8_t{});
+    case model::DataType::kInt16:
+      return make(int16_t{});
+    case model::DataType::kInt32:
+      return make(int32_t{});
+    case model::DataType::kInt64:
+      return make(int64_t{});
+    case model::DataType::kFloat:
+      return make(float{});
+    case model::DataType::kDouble:
+      return make(double{});
+    default:
+      return std::make_unique<TextSetNode>(field, std::move(list), negated);
   }
 }
 

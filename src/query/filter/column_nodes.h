@@ -1,4 +1,5 @@
-// Leaves of the form `field op constant` on scalar columns: typed loops, scalar indexes and statistics.
+// Leaves of the form `field op constant` on scalar columns: typed loops, scalar indexes and
+// statistics.
 #pragma once
 
 #include <limits>
@@ -23,12 +24,13 @@ struct TextBound {
   bool inclusive = false;
 };
 
-/// Values of an integer or floating-point field between the bounds, or those that are not. For FLOAT fields the caller
-/// has rounded the bounds to 32 bits.
+/// Values of an integer or floating-point field between the bounds, or those that are not. For
+/// FLOAT fields the caller has rounded the bounds to 32 bits.
 NodePtr MakeIntervalNode(const FieldRef& field, NumberBound low, NumberBound high, bool negated);
 /// Values of a VARCHAR field between the bounds, in the order of bytes.
 NodePtr MakeTextIntervalNode(const FieldRef& field, TextBound low, TextBound high, bool negated);
-/// `field in list`, for numbers and VARCHAR. For FLOAT fields the caller has rounded the list to 32 bits.
+/// `field in list`, for numbers and VARCHAR. For FLOAT fields the caller has rounded the list to 32
+/// bits.
 NodePtr MakeSetNode(const FieldRef& field, ConstantList list, bool negated);
 NodePtr MakePatternNode(const FieldRef& field, std::unique_ptr<const TextPattern> pattern,
                         bool negated);

@@ -33,12 +33,11 @@ Result<std::shared_ptr<const Filter>> Filter::Parse(std::string_view text,
     return std::shared_ptr<const Filter>(std::move(result));
   }
   KITE_ASSIGN_OR_RETURN(const filter::SyntaxTree tree, filter::ParseSyntax(text));
-  KITE_ASSIGN_OR_RETURN(filter::BoundFilter bound,
-                        filter::Binder(text, tree, schema, templates).Bind());
-  result->root_ = std::move(bound.root);
-  result->node_count_ = bound.node_count;
-  result->fields_ = std::move(bound.fields);
-  result->keys_ = std::move(bound.keys);
+  filter::Binder binder(text, tree, schema, templates);
+  KITE_ASSIGN_OR_RETURN(result->root_, binder.Bind());
+  result->node_count_ = binder.facts().node_count;
+  result->fields_ = std::move(binder.facts().fields);
+  result->keys_ = std::move(binder.facts().keys);
   return std::shared_ptr<const Filter>(std::move(result));
 }
 

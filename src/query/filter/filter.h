@@ -1,17 +1,22 @@
-// Filter: a boolean expression over the fields of a collection, parsed, type-checked, and bound to a schema.
+// Filter: a boolean expression over the fields of a collection, parsed, type-checked, and bound to
+// a schema.
 //
 // The language is Milvus's; docs/filters.md describes it with the decisions taken here. In short:
-//   - A row matches when the expression is TRUE. NULL follows three-valued logic: any operator on NULL is NULL,
+//   - A row matches when the expression is TRUE. NULL follows three-valued logic: any operator on
+//   NULL is NULL,
 //     `not` NULL is NULL, and / or are Kleene's.
-//   - A JSON path that is missing, JSON null, or of another type than the operator needs is NULL; so is an array
+//   - A JSON path that is missing, JSON null, or of another type than the operator needs is NULL;
+//   so is an array
 //     element beyond the end. `is null`, `is not null` and `exists` are never NULL.
-//   - Numbers compare exactly across integers and floating point. A constant that is compared directly with a FLOAT
+//   - Numbers compare exactly across integers and floating point. A constant that is compared
+//   directly with a FLOAT
 //     field (or element) is rounded to 32 bits first, so that `f == 0.1` finds 0.1.
-//   - Arithmetic is in 64-bit integers or doubles. A result that is no finite number (overflow, division by zero) is
+//   - Arithmetic is in 64-bit integers or doubles. A result that is no finite number (overflow,
+//   division by zero) is
 //     NULL; between constants it is an error.
 //
-// Evaluation runs batch by batch over columns; leaves of the form `field op constant` use scalar indexes and
-// statistics of the source where it has them.
+// Evaluation runs batch by batch over columns; leaves of the form `field op constant` use scalar
+// indexes and statistics of the source where it has them.
 #pragma once
 
 #include <cstdint>
@@ -48,12 +53,15 @@ struct JsonPath {
   std::vector<PathStep> steps;
 };
 
-/// Parses `json["a"][0]`, `$meta["k"]`, or the bare name of a dynamic key, as output field lists carry them.
-/// InvalidArgument(Filter) when the text is no path, or its field no JSON field of the schema.
+/// Parses `json["a"][0]`, `$meta["k"]`, or the bare name of a dynamic key, as output field lists
+/// carry them. InvalidArgument(Filter) when the text is no path, or its field no JSON field of the
+/// schema.
 Result<JsonPath> ParseJsonPath(std::string_view text, const model::CollectionSchema& schema);
 
-/// The JSON text of the value at `steps` inside `document`, without surrounding blanks; nothing when it is missing.
-std::optional<std::string_view> FindJson(std::string_view document, const std::vector<PathStep>& steps);
+/// The JSON text of the value at `steps` inside `document`, without surrounding blanks; nothing
+/// when it is missing.
+std::optional<std::string_view> FindJson(std::string_view document,
+                                         const std::vector<PathStep>& steps);
 
 namespace filter {
 class Node;
@@ -66,16 +74,16 @@ class Filter {
   Filter(const Filter&) = delete;
   Filter& operator=(const Filter&) = delete;
 
-  /// Linear in the length of text and templates. Blank text matches every row. Limits: kFilterBytesMax,
-  /// kFilterDepthMax, kFilterNodesMax (constants inside lists are no nodes).
-  /// Errors: InvalidArgument(Filter), with Milvus's wording and the position as "line 1:5"; Unimplemented names the
-  /// function that Kite does not have.
+  /// Linear in the length of text and templates. Blank text matches every row. Limits:
+  /// kFilterBytesMax, kFilterDepthMax, kFilterNodesMax (constants inside lists are no nodes).
+  /// Errors: InvalidArgument(Filter), with Milvus's wording and the position as "line 1:5";
+  /// Unimplemented names the function that Kite does not have.
   static Result<std::shared_ptr<const Filter>> Parse(std::string_view text,
                                                      const model::CollectionSchema& schema,
                                                      const model::Templates& templates);
 
-  /// Writes ceil(rows / 64) words: bit i = 1 when row i does NOT match (FALSE or NULL). The bits of the last word
-  /// beyond the rows are 1. Errors: those of the context and of the source's columns.
+  /// Writes ceil(rows / 64) words: bit i = 1 when row i does NOT match (FALSE or NULL). The bits of
+  /// the last word beyond the rows are 1. Errors: those of the context and of the source's columns.
   Status Evaluate(const Context& context, const segment::ColumnSource& source, uint64_t* out) const;
 
   /// The keys, in the order given, when the filter is exactly `pk in [...]` or `pk == constant`.

@@ -26,7 +26,8 @@ constexpr std::array<bool, 256> kStructural = StructuralTable();
 // The characters that end a number or a word.
 constexpr std::array<bool, 256> DelimiterTable() {
   std::array<bool, 256> table = StructuralTable();
-  for (const char c : {',', ':', ' ', '\n', '\t', '\r'}) table[static_cast<unsigned char>(c)] = true;
+  for (const char c : {',', ':', ' ', '\n', '\t', '\r'})
+    table[static_cast<unsigned char>(c)] = true;
   return table;
 }
 constexpr std::array<bool, 256> kDelimiter = DelimiterTable();
@@ -175,8 +176,10 @@ Scalar ParseJsonScalar(std::string_view value, std::string& scratch) {
       if (inside.find('\\') == std::string_view::npos) return Scalar::Text(inside);
       return UnescapeJson(inside, scratch) ? Scalar::Text(scratch) : Scalar();
     }
-    case 't': return value == "true" ? Scalar::Bool(true) : Scalar();
-    case 'f': return value == "false" ? Scalar::Bool(false) : Scalar();
+    case 't':
+      return value == "true" ? Scalar::Bool(true) : Scalar();
+    case 'f':
+      return value == "false" ? Scalar::Bool(false) : Scalar();
     case '[':
       scalar.kind = Scalar::Kind::kArray;
       scalar.text = value;
@@ -185,7 +188,8 @@ Scalar ParseJsonScalar(std::string_view value, std::string& scratch) {
       scalar.kind = Scalar::Kind::kObject;
       scalar.text = value;
       return scalar;
-    default: return ParseNumber(value);  // null is no number
+    default:
+      return ParseNumber(value);  // null is no number
   }
 }
 

@@ -1,5 +1,5 @@
-// JsonReader: moves over JSON text without building a document. It reads what it needs and skips the rest; text that
-// is no JSON ends the reading, and never reads outside of the text.
+// JsonReader: moves over JSON text without building a document. It reads what it needs and skips
+// the rest; text that is no JSON ends the reading, and never reads outside of the text.
 #pragma once
 
 #include <string>

@@ -12,9 +12,7 @@ namespace kite::query::filter {
 namespace {
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsHexDigit(char c) {
-  return IsDigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
+bool IsHexDigit(char c) { return IsDigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 bool IsWordStart(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool IsWordPart(char c) { return IsWordStart(c) || IsDigit(c); }
 
@@ -43,21 +41,36 @@ constexpr std::array kKeywords = {
 
 // Longest first: the first that the text begins with is the token.
 constexpr std::array kOperators = {
-    Keyword{"**", TokenKind::kPower},         Keyword{"<<", TokenKind::kShiftLeft},
-    Keyword{">>", TokenKind::kShiftRight},    Keyword{"<=", TokenKind::kLessEqual},
-    Keyword{">=", TokenKind::kGreaterEqual},  Keyword{"==", TokenKind::kEqual},
-    Keyword{"!=", TokenKind::kNotEqual},      Keyword{"=~", TokenKind::kRegexMatch},
-    Keyword{"!~", TokenKind::kRegexNotMatch}, Keyword{"&&", TokenKind::kAnd},
-    Keyword{"||", TokenKind::kOr},            Keyword{"<", TokenKind::kLess},
-    Keyword{">", TokenKind::kGreater},        Keyword{"=", TokenKind::kAssign},
-    Keyword{"+", TokenKind::kPlus},           Keyword{"-", TokenKind::kMinus},
-    Keyword{"*", TokenKind::kMultiply},       Keyword{"/", TokenKind::kDivide},
-    Keyword{"%", TokenKind::kModulo},         Keyword{"&", TokenKind::kBitAnd},
-    Keyword{"|", TokenKind::kBitOr},          Keyword{"^", TokenKind::kBitXor},
-    Keyword{"~", TokenKind::kBitNot},         Keyword{"!", TokenKind::kNot},
-    Keyword{"(", TokenKind::kLeftParen},      Keyword{")", TokenKind::kRightParen},
-    Keyword{"[", TokenKind::kLeftBracket},    Keyword{"]", TokenKind::kRightBracket},
-    Keyword{"{", TokenKind::kLeftBrace},      Keyword{"}", TokenKind::kRightBrace},
+    Keyword{"**", TokenKind::kPower},
+    Keyword{"<<", TokenKind::kShiftLeft},
+    Keyword{">>", TokenKind::kShiftRight},
+    Keyword{"<=", TokenKind::kLessEqual},
+    Keyword{">=", TokenKind::kGreaterEqual},
+    Keyword{"==", TokenKind::kEqual},
+    Keyword{"!=", TokenKind::kNotEqual},
+    Keyword{"=~", TokenKind::kRegexMatch},
+    Keyword{"!~", TokenKind::kRegexNotMatch},
+    Keyword{"&&", TokenKind::kAnd},
+    Keyword{"||", TokenKind::kOr},
+    Keyword{"<", TokenKind::kLess},
+    Keyword{">", TokenKind::kGreater},
+    Keyword{"=", TokenKind::kAssign},
+    Keyword{"+", TokenKind::kPlus},
+    Keyword{"-", TokenKind::kMinus},
+    Keyword{"*", TokenKind::kMultiply},
+    Keyword{"/", TokenKind::kDivide},
+    Keyword{"%", TokenKind::kModulo},
+    Keyword{"&", TokenKind::kBitAnd},
+    Keyword{"|", TokenKind::kBitOr},
+    Keyword{"^", TokenKind::kBitXor},
+    Keyword{"~", TokenKind::kBitNot},
+    Keyword{"!", TokenKind::kNot},
+    Keyword{"(", TokenKind::kLeftParen},
+    Keyword{")", TokenKind::kRightParen},
+    Keyword{"[", TokenKind::kLeftBracket},
+    Keyword{"]", TokenKind::kRightBracket},
+    Keyword{"{", TokenKind::kLeftBrace},
+    Keyword{"}", TokenKind::kRightBrace},
     Keyword{",", TokenKind::kComma},
 };
 
@@ -220,7 +233,8 @@ Result<Token> Lexer::String(Token token, bool raw) {
   return Finish(std::move(token), TokenKind::kString);
 }
 
-// After the backslash. An escape that is not known stays as written, so that patterns read as one expects.
+// After the backslash. An escape that is not known stays as written, so that patterns read as one
+// expects.
 Status Lexer::Escape(size_t begin, std::string& value) {
   if (position_ >= text_.size()) return Unrecognised(begin);
   const char c = Peek();

@@ -67,7 +67,8 @@ struct Token {
 class Lexer {
  public:
   explicit Lexer(std::string_view text) : text_(text) {}
-  /// kEnd at the end, for ever. Errors: InvalidArgument(Filter) with the position, for the caller to wrap.
+  /// kEnd at the end, for ever. Errors: InvalidArgument(Filter) with the position, for the caller
+  /// to wrap.
   Result<Token> Next();
 
  private:

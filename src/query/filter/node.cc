@@ -23,8 +23,7 @@ class ConstantNode final : public Node {
 
 class LogicalNode final : public Node {
  public:
-  LogicalNode(bool all, std::vector<NodePtr> children)
-      : all_(all), children_(std::move(children)) {
+  LogicalNode(bool all, std::vector<NodePtr> children) : all_(all), children_(std::move(children)) {
     std::stable_sort(children_.begin(), children_.end(),
                      [](const NodePtr& a, const NodePtr& b) { return a->cost() < b->cost(); });
     for (const NodePtr& child : children_) cost_ = std::min(cost_ + child->cost(), 1 << 20);

@@ -1,8 +1,8 @@
 // Node: one predicate of a bound filter, evaluated for batches of rows.
 //
-// The binder pushes `not` down to the leaves (De Morgan holds in three-valued logic), so a tree is and / or over
-// literals, each of which is a predicate or its negation. A literal's bit says "definitely true"; FALSE and NULL are
-// both 0, and and / or are plain bit operations.
+// The binder pushes `not` down to the leaves (De Morgan holds in three-valued logic), so a tree is
+// and / or over literals, each of which is a predicate or its negation. A literal's bit says
+// "definitely true"; FALSE and NULL are both 0, and and / or are plain bit operations.
 #pragma once
 
 #include <bit>
@@ -25,7 +25,8 @@ inline constexpr size_t kBatchWords = kBatchRows / 64;
 /// What is known of a literal for all rows before any is read.
 enum class Outcome : uint8_t { kVaries, kNever, kAlways };
 
-/// Numbers of one batch, see number_expr.h. Pooled: they are too large for the stack of a deep tree.
+/// Numbers of one batch, see number_expr.h. Pooled: they are too large for the stack of a deep
+/// tree.
 struct NumberBatch {
   enum class Kind : uint8_t { kInteger, kDouble, kMixed };
   Kind kind = Kind::kInteger;
@@ -108,8 +109,8 @@ class Node {
   }
   [[nodiscard]] Outcome outcome(EvalState& state) const { return state.outcome(id_); }
 
-  /// Writes batch.words() words to `out`. Only the rows of `active` need to be right; bits beyond the batch's rows are
-  /// not defined.
+  /// Writes batch.words() words to `out`. Only the rows of `active` need to be right; bits beyond
+  /// the batch's rows are not defined.
   void Evaluate(const Batch& batch, const uint64_t* active, uint64_t* out) const;
 
   /// Relative work for a row: and / or evaluate the cheap operands first.

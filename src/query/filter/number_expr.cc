@@ -64,12 +64,18 @@ class FieldNumber final : public NumberExpr {
     };
     out.kind = model::IsInteger(field_.type) ? Kind::kInteger : Kind::kDouble;
     switch (field_.type) {
-      case DataType::kInt8: return copy(out.integers, column.Values<int8_t>());
-      case DataType::kInt16: return copy(out.integers, column.Values<int16_t>());
-      case DataType::kInt32: return copy(out.integers, column.Values<int32_t>());
-      case DataType::kInt64: return copy(out.integers, column.Values<int64_t>());
-      case DataType::kFloat: return copy(out.doubles, column.Values<float>());
-      default: return copy(out.doubles, column.Values<double>());
+      case DataType::kInt8:
+        return copy(out.integers, column.Values<int8_t>());
+      case DataType::kInt16:
+        return copy(out.integers, column.Values<int16_t>());
+      case DataType::kInt32:
+        return copy(out.integers, column.Values<int32_t>());
+      case DataType::kInt64:
+        return copy(out.integers, column.Values<int64_t>());
+      case DataType::kFloat:
+        return copy(out.doubles, column.Values<float>());
+      default:
+        return copy(out.doubles, column.Values<double>());
     }
   }
 
@@ -170,7 +176,8 @@ class BinaryNumber final : public NumberExpr {
         return checked([](I x, I y, I* z) { return __builtin_sub_overflow(x, y, z); });
       case Op::kMultiply:
         return checked([](I x, I y, I* z) { return __builtin_mul_overflow(x, y, z); });
-      default: break;
+      default:
+        break;
     }
     for (size_t i = 0; i < rows; ++i) {
       if (!out.valid[i]) continue;
@@ -186,8 +193,8 @@ class BinaryNumber final : public NumberExpr {
     out.kind = Kind::kDouble;
     for (size_t i = 0; i < rows; ++i) {
       if (!out.valid[i]) continue;
-      const double y = right.kind == Kind::kInteger ? static_cast<double>(right.integers[i])
-                                                    : right.doubles[i];
+      const double y =
+          right.kind == Kind::kInteger ? static_cast<double>(right.integers[i]) : right.doubles[i];
       const auto result = Apply(op_, Number::Double(a[i]), Number::Double(y));
       out.valid[i] = result.has_value();
       if (result) a[i] = result->floating;

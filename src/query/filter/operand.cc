@@ -14,13 +14,20 @@ using model::DataType;
 Scalar ReadField(const FieldRef& field, const Column& column, size_t row) {
   const auto integer = [](int64_t value) { return Scalar::Of(Number::Int(value)); };
   switch (field.type) {
-    case DataType::kBool: return Scalar::Bool(column.Values<uint8_t>()[row] != 0);
-    case DataType::kInt8: return integer(column.Values<int8_t>()[row]);
-    case DataType::kInt16: return integer(column.Values<int16_t>()[row]);
-    case DataType::kInt32: return integer(column.Values<int32_t>()[row]);
-    case DataType::kInt64: return integer(column.Values<int64_t>()[row]);
-    case DataType::kFloat: return Scalar::Of(Number::Double(column.Values<float>()[row]));
-    case DataType::kDouble: return Scalar::Of(Number::Double(column.Values<double>()[row]));
+    case DataType::kBool:
+      return Scalar::Bool(column.Values<uint8_t>()[row] != 0);
+    case DataType::kInt8:
+      return integer(column.Values<int8_t>()[row]);
+    case DataType::kInt16:
+      return integer(column.Values<int16_t>()[row]);
+    case DataType::kInt32:
+      return integer(column.Values<int32_t>()[row]);
+    case DataType::kInt64:
+      return integer(column.Values<int64_t>()[row]);
+    case DataType::kFloat:
+      return Scalar::Of(Number::Double(column.Values<float>()[row]));
+    case DataType::kDouble:
+      return Scalar::Of(Number::Double(column.Values<double>()[row]));
     case DataType::kArray: {
       Scalar array;
       array.kind = Scalar::Kind::kArray;
@@ -28,7 +35,8 @@ Scalar ReadField(const FieldRef& field, const Column& column, size_t row) {
       array.element_type = field.element_type;
       return array;
     }
-    default: return Scalar::Text(column.Bytes(row));
+    default:
+      return Scalar::Text(column.Bytes(row));
   }
 }
 
@@ -54,9 +62,7 @@ class RowNode final : public Node {
       : operand_(std::move(operand)),
         test_(std::move(test)),
         wanted_(negated ? Tri::kFalse : Tri::kTrue) {}
-  [[nodiscard]] int cost() const override {
-    return operand_.is_json() ? 2 * kCostRow : kCostRow;
-  }
+  [[nodiscard]] int cost() const override { return operand_.is_json() ? 2 * kCostRow : kCostRow; }
 
  protected:
   Result<Outcome> DoPrepare(EvalState& state) const override {
@@ -146,8 +152,10 @@ class OperandCompareNode final : public Node {
 Scalar Operand::Get(const Column& column, size_t row, std::string& scratch) const {
   if (!column.IsValid(row)) return {};
   switch (kind) {
-    case Kind::kField: return ReadField(field, column, row);
-    case Kind::kElement: return ReadElement(ReadField(field, column, row), index);
+    case Kind::kField:
+      return ReadField(field, column, row);
+    case Kind::kElement:
+      return ReadElement(ReadField(field, column, row), index);
     case Kind::kJson: {
       const auto value = FindJson(column.Bytes(row), path);
       return value ? ParseJsonScalar(*value, scratch) : Scalar();

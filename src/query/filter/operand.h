@@ -1,5 +1,5 @@
-// Operand: where a row's value comes from when it is not a plain scalar column: an array or an element of it, a place
-// in a JSON document, any field read row by row.
+// Operand: where a row's value comes from when it is not a plain scalar column: an array or an
+// element of it, a place in a JSON document, any field read row by row.
 #pragma once
 
 #include <memory>
@@ -20,7 +20,8 @@ struct Operand {
   int64_t index = 0;           // of kElement
   std::vector<PathStep> path;  // of kJson
 
-  /// The value of a row; null when the row, the element or the path has none. A text may point into `scratch`.
+  /// The value of a row; null when the row, the element or the path has none. A text may point into
+  /// `scratch`.
   [[nodiscard]] Scalar Get(const model::Column& column, size_t row, std::string& scratch) const;
   [[nodiscard]] bool is_json() const { return kind == Kind::kJson; }
 };

@@ -1,6 +1,6 @@
-// Operator precedence parser. Each level of nesting that the text opens is one level of recursion, counted against
-// kFilterDepthMax; chains of one operator are loops. The depth of every tree it returns is bounded by the same limit,
-// so that whatever walks the tree may recurse.
+// Operator precedence parser. Each level of nesting that the text opens is one level of recursion,
+// counted against kFilterDepthMax; chains of one operator are loops. The depth of every tree it
+// returns is bounded by the same limit, so that whatever walks the tree may recurse.
 
 #include <algorithm>
 #include <limits>
@@ -43,31 +43,55 @@ struct Infix {
 
 Infix InfixOf(TokenKind kind) {
   switch (kind) {
-    case TokenKind::kOr: return {Op::kOr, kOrBinding};
-    case TokenKind::kAnd: return {Op::kAnd, kAndBinding};
-    case TokenKind::kBitOr: return {Op::kBitOr, kBitOrBinding};
-    case TokenKind::kBitXor: return {Op::kBitXor, kBitXorBinding};
-    case TokenKind::kBitAnd: return {Op::kBitAnd, kBitAndBinding};
-    case TokenKind::kEqual: return {Op::kEqual, kEqualityBinding};
-    case TokenKind::kNotEqual: return {Op::kNotEqual, kEqualityBinding};
-    case TokenKind::kLess: return {Op::kLess, kRelationalBinding};
-    case TokenKind::kLessEqual: return {Op::kLessEqual, kRelationalBinding};
-    case TokenKind::kGreater: return {Op::kGreater, kRelationalBinding};
-    case TokenKind::kGreaterEqual: return {Op::kGreaterEqual, kRelationalBinding};
+    case TokenKind::kOr:
+      return {Op::kOr, kOrBinding};
+    case TokenKind::kAnd:
+      return {Op::kAnd, kAndBinding};
+    case TokenKind::kBitOr:
+      return {Op::kBitOr, kBitOrBinding};
+    case TokenKind::kBitXor:
+      return {Op::kBitXor, kBitXorBinding};
+    case TokenKind::kBitAnd:
+      return {Op::kBitAnd, kBitAndBinding};
+    case TokenKind::kEqual:
+      return {Op::kEqual, kEqualityBinding};
+    case TokenKind::kNotEqual:
+      return {Op::kNotEqual, kEqualityBinding};
+    case TokenKind::kLess:
+      return {Op::kLess, kRelationalBinding};
+    case TokenKind::kLessEqual:
+      return {Op::kLessEqual, kRelationalBinding};
+    case TokenKind::kGreater:
+      return {Op::kGreater, kRelationalBinding};
+    case TokenKind::kGreaterEqual:
+      return {Op::kGreaterEqual, kRelationalBinding};
     case TokenKind::kIn:
-    case TokenKind::kNot: return {Op::kNone, kInBinding};
-    case TokenKind::kShiftLeft: return {Op::kShiftLeft, kShiftBinding};
-    case TokenKind::kShiftRight: return {Op::kShiftRight, kShiftBinding};
-    case TokenKind::kPlus: return {Op::kAdd, kAddBinding};
-    case TokenKind::kMinus: return {Op::kSubtract, kAddBinding};
-    case TokenKind::kMultiply: return {Op::kMultiply, kMultiplyBinding};
-    case TokenKind::kDivide: return {Op::kDivide, kMultiplyBinding};
-    case TokenKind::kModulo: return {Op::kModulo, kMultiplyBinding};
-    case TokenKind::kPower: return {Op::kPower, kPowerBinding};
-    case TokenKind::kLike: return {Op::kLike, kPatternBinding};
-    case TokenKind::kRegexMatch: return {Op::kRegexMatch, kPatternBinding};
-    case TokenKind::kRegexNotMatch: return {Op::kRegexNotMatch, kPatternBinding};
-    default: return {};
+    case TokenKind::kNot:
+      return {Op::kNone, kInBinding};
+    case TokenKind::kShiftLeft:
+      return {Op::kShiftLeft, kShiftBinding};
+    case TokenKind::kShiftRight:
+      return {Op::kShiftRight, kShiftBinding};
+    case TokenKind::kPlus:
+      return {Op::kAdd, kAddBinding};
+    case TokenKind::kMinus:
+      return {Op::kSubtract, kAddBinding};
+    case TokenKind::kMultiply:
+      return {Op::kMultiply, kMultiplyBinding};
+    case TokenKind::kDivide:
+      return {Op::kDivide, kMultiplyBinding};
+    case TokenKind::kModulo:
+      return {Op::kModulo, kMultiplyBinding};
+    case TokenKind::kPower:
+      return {Op::kPower, kPowerBinding};
+    case TokenKind::kLike:
+      return {Op::kLike, kPatternBinding};
+    case TokenKind::kRegexMatch:
+      return {Op::kRegexMatch, kPatternBinding};
+    case TokenKind::kRegexNotMatch:
+      return {Op::kRegexNotMatch, kPatternBinding};
+    default:
+      return {};
   }
 }
 
@@ -86,10 +110,10 @@ std::string Lower(std::string_view text) {
 
 bool IsKnownUnsupported(std::string_view function) {
   static constexpr std::string_view kNames[] = {
-      "text_match",     "text_match_fuzzy", "phrase_match",  "random_sample", "element_filter",
-      "match_any",      "match_all",        "match_least",   "match_most",    "match_exact",
-      "bloom_match",    "st_equals",        "st_touches",    "st_overlaps",   "st_crosses",
-      "st_contains",    "st_intersects",    "st_within",     "st_dwithin",    "st_isvalid",
+      "text_match",   "text_match_fuzzy", "phrase_match", "random_sample", "element_filter",
+      "match_any",    "match_all",        "match_least",  "match_most",    "match_exact",
+      "bloom_match",  "st_equals",        "st_touches",   "st_overlaps",   "st_crosses",
+      "st_contains",  "st_intersects",    "st_within",    "st_dwithin",    "st_isvalid",
       "minhash_match"};
   return std::find(std::begin(kNames), std::end(kNames), function) != std::end(kNames);
 }
@@ -150,8 +174,8 @@ class Parser {
 
   Result<NodeId> Add(SyntaxNode node) {
     if (tree_.nodes.size() >= kFilterNodesMax) {
-      return Failure(token_.offset, "the expression has more than " +
-                                        std::to_string(kFilterNodesMax) + " nodes");
+      return Failure(token_.offset,
+                     "the expression has more than " + std::to_string(kFilterNodesMax) + " nodes");
     }
     size_t depth = 1;
     for (const NodeId child : node.children) {
@@ -192,8 +216,7 @@ class Parser {
     node.op = infix.op;
     KITE_RETURN_IF_ERROR(Advance());
     const bool relational = infix.binding == kRelationalBinding;
-    KITE_ASSIGN_OR_RETURN(NodeId right,
-                          Expression(relational ? kInBinding : infix.binding + 1));
+    KITE_ASSIGN_OR_RETURN(NodeId right, Expression(relational ? kInBinding : infix.binding + 1));
     node.children = {left, right};
     const Infix next = InfixOf(token_.kind);
     if (relational && SameDirection(infix.op, next.op) &&
@@ -246,15 +269,21 @@ class Parser {
       case TokenKind::kMinus:
       case TokenKind::kBitNot:
       case TokenKind::kNot:
-      case TokenKind::kExists: return Unary();
-      case TokenKind::kLeftParen: return Parenthesised();
-      case TokenKind::kLeftBracket: return Array();
-      case TokenKind::kLeftBrace: return Template();
+      case TokenKind::kExists:
+        return Unary();
+      case TokenKind::kLeftParen:
+        return Parenthesised();
+      case TokenKind::kLeftBracket:
+        return Array();
+      case TokenKind::kLeftBrace:
+        return Template();
       case TokenKind::kIdentifier:
-      case TokenKind::kMeta: return Name();
+      case TokenKind::kMeta:
+        return Name();
       case TokenKind::kDollar:
         return Status::Unimplemented("filters on struct arrays ($[field]) are not supported");
-      default: return Unexpected("a field, a constant, a function or '('");
+      default:
+        return Unexpected("a field, a constant, a function or '('");
     }
   }
 
@@ -271,16 +300,20 @@ class Parser {
     switch (token_.kind) {
       case TokenKind::kInteger:
         if (!negative && token_.integer > uint64_t{std::numeric_limits<int64_t>::max()}) {
-          return Failure(token_.offset, "the integer " + std::string(token_.text) +
-                                            " is out of range for Int64");
+          return Failure(token_.offset,
+                         "the integer " + std::string(token_.text) + " is out of range for Int64");
         }
         value.value = static_cast<int64_t>(negative ? 0 - token_.integer : token_.integer);
         break;
       case TokenKind::kFloat:
         value.value = negative ? -token_.floating : token_.floating;
         break;
-      case TokenKind::kBool: value.value = token_.boolean; break;
-      default: value.value = std::move(token_.string); break;
+      case TokenKind::kBool:
+        value.value = token_.boolean;
+        break;
+      default:
+        value.value = std::move(token_.string);
+        break;
     }
     KITE_RETURN_IF_ERROR(Advance());
     return value;
@@ -444,8 +477,8 @@ class Parser {
 
 std::string_view OpText(Op op) {
   static constexpr std::string_view kTexts[] = {
-      "",  "+",  "-", "*",  "/",   "%",  "**", "<<", ">>", "&",  "|",    "^",  "~", "+",
-      "-", "not", "and", "or", "<", "<=", ">", ">=", "==", "!=", "like", "=~", "!~"};
+      "",  "+",   "-",   "*",  "/", "%",  "**", "<<", ">>", "&",  "|",    "^",  "~", "+",
+      "-", "not", "and", "or", "<", "<=", ">",  ">=", "==", "!=", "like", "=~", "!~"};
   return kTexts[static_cast<size_t>(op)];
 }
 

@@ -21,7 +21,8 @@ Tri TestCompare(Op op, const Scalar& value, const Constant& constant) {
       const int order = value.text.compare(std::get<std::string>(constant.value));
       return ToTri(Satisfies(op, order < 0 ? -1 : order > 0));
     }
-    default: break;
+    default:
+      break;
   }
   if (op != Op::kEqual && op != Op::kNotEqual) return Tri::kUnknown;
   return ToTri(EqualsConstant(value, constant) == (op == Op::kEqual));
@@ -78,8 +79,7 @@ class InTest final : public RowTest {
 
 class PatternTest final : public RowTest {
  public:
-  explicit PatternTest(std::unique_ptr<const TextPattern> pattern)
-      : pattern_(std::move(pattern)) {}
+  explicit PatternTest(std::unique_ptr<const TextPattern> pattern) : pattern_(std::move(pattern)) {}
   [[nodiscard]] Tri Test(const Scalar& value) const override {
     if (value.kind != Scalar::Kind::kText) return Tri::kUnknown;
     return ToTri(pattern_->Matches(value.text));
@@ -183,17 +183,20 @@ int ConstantSet::FindText(std::string_view value) const {
 
 int ConstantSet::Find(const Scalar& value) const {
   switch (value.kind) {
-    case Scalar::Kind::kBool: return booleans_[value.boolean];
+    case Scalar::Kind::kBool:
+      return booleans_[value.boolean];
     case Scalar::Kind::kNumber:
       return value.number.is_int ? FindInteger(value.number.integer)
                                  : FindDouble(value.number.floating);
-    case Scalar::Kind::kText: return FindText(value.text);
+    case Scalar::Kind::kText:
+      return FindText(value.text);
     case Scalar::Kind::kArray:
       for (const auto& [index, position] : arrays_) {
         if (EqualsConstant(value, list_[index])) return position;
       }
       return kAbsent;
-    default: return kAbsent;
+    default:
+      return kAbsent;
   }
 }
 

@@ -1,5 +1,5 @@
-// RowTest: a predicate with constants on one value, whatever it was read from. Three-valued: a value of a kind that
-// the constants cannot be compared with is unknown.
+// RowTest: a predicate with constants on one value, whatever it was read from. Three-valued: a
+// value of a kind that the constants cannot be compared with is unknown.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,9 @@
 
 namespace kite::query::filter {
 
-/// A set of constants of any kinds, in which numbers are equal when their values are. Each distinct constant has a
-/// position from 0. Arrays in it are searched one by one; the binder limits their number.
+/// A set of constants of any kinds, in which numbers are equal when their values are. Each distinct
+/// constant has a position from 0. Arrays in it are searched one by one; the binder limits their
+/// number.
 class ConstantSet {
  public:
   explicit ConstantSet(ConstantList list);

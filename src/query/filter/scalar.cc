@@ -59,10 +59,14 @@ std::optional<Number> ApplyIntegers(Op op, int64_t a, int64_t b) {
     case Op::kShiftRight:
       if (b < 0 || b > 63) return std::nullopt;
       return Number::Int(a >> b);
-    case Op::kBitAnd: return Number::Int(a & b);
-    case Op::kBitOr: return Number::Int(a | b);
-    case Op::kBitXor: return Number::Int(a ^ b);
-    default: return std::nullopt;
+    case Op::kBitAnd:
+      return Number::Int(a & b);
+    case Op::kBitOr:
+      return Number::Int(a | b);
+    case Op::kBitXor:
+      return Number::Int(a ^ b);
+    default:
+      return std::nullopt;
   }
 }
 
@@ -118,23 +122,35 @@ int CompareNumbers(const Number& a, const Number& b) {
 
 bool Satisfies(Op op, int order) {
   switch (op) {
-    case Op::kLess: return order == -1;
-    case Op::kLessEqual: return order == -1 || order == 0;
-    case Op::kGreater: return order == 1;
-    case Op::kGreaterEqual: return order == 1 || order == 0;
-    case Op::kEqual: return order == 0;
-    case Op::kNotEqual: return order != 0;
-    default: return false;
+    case Op::kLess:
+      return order == -1;
+    case Op::kLessEqual:
+      return order == -1 || order == 0;
+    case Op::kGreater:
+      return order == 1;
+    case Op::kGreaterEqual:
+      return order == 1 || order == 0;
+    case Op::kEqual:
+      return order == 0;
+    case Op::kNotEqual:
+      return order != 0;
+    default:
+      return false;
   }
 }
 
 Op Mirrored(Op op) {
   switch (op) {
-    case Op::kLess: return Op::kGreater;
-    case Op::kLessEqual: return Op::kGreaterEqual;
-    case Op::kGreater: return Op::kLess;
-    case Op::kGreaterEqual: return Op::kLessEqual;
-    default: return op;
+    case Op::kLess:
+      return Op::kGreater;
+    case Op::kLessEqual:
+      return Op::kGreaterEqual;
+    case Op::kGreater:
+      return Op::kLess;
+    case Op::kGreaterEqual:
+      return Op::kLessEqual;
+    default:
+      return op;
   }
 }
 
@@ -143,25 +159,33 @@ std::optional<Number> Apply(Op op, const Number& a, const Number& b) {
   const double x = a.AsDouble();
   const double y = b.AsDouble();
   switch (op) {
-    case Op::kAdd: return Finite(x + y);
-    case Op::kSubtract: return Finite(x - y);
-    case Op::kMultiply: return Finite(x * y);
-    case Op::kDivide: return Finite(x / y);  // by zero: not finite
-    case Op::kPower: return Finite(std::pow(x, y));
-    default: return std::nullopt;
+    case Op::kAdd:
+      return Finite(x + y);
+    case Op::kSubtract:
+      return Finite(x - y);
+    case Op::kMultiply:
+      return Finite(x * y);
+    case Op::kDivide:
+      return Finite(x / y);  // by zero: not finite
+    case Op::kPower:
+      return Finite(std::pow(x, y));
+    default:
+      return std::nullopt;
   }
 }
 
 std::optional<Number> ApplyUnary(Op op, const Number& a) {
   switch (op) {
-    case Op::kPlus: return a;
+    case Op::kPlus:
+      return a;
     case Op::kNegate:
       if (!a.is_int) return Number::Double(-a.floating);
       return Apply(Op::kSubtract, Number::Int(0), a);
     case Op::kBitNot:
       if (!a.is_int) return std::nullopt;
       return Number::Int(~a.integer);
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -195,11 +219,15 @@ Scalar Scalar::Text(std::string_view value) {
 
 Scalar::Kind KindOf(const Constant& constant) {
   switch (constant.value.index()) {
-    case 0: return Scalar::Kind::kBool;
+    case 0:
+      return Scalar::Kind::kBool;
     case 1:
-    case 2: return Scalar::Kind::kNumber;
-    case 3: return Scalar::Kind::kText;
-    default: return Scalar::Kind::kArray;
+    case 2:
+      return Scalar::Kind::kNumber;
+    case 3:
+      return Scalar::Kind::kText;
+    default:
+      return Scalar::Kind::kArray;
   }
 }
 
@@ -211,28 +239,39 @@ Number NumberOf(const Constant& constant) {
 
 Scalar ScalarOf(const Constant& constant) {
   switch (KindOf(constant)) {
-    case Scalar::Kind::kBool: return Scalar::Bool(std::get<bool>(constant.value));
-    case Scalar::Kind::kNumber: return Scalar::Of(NumberOf(constant));
-    case Scalar::Kind::kText: return Scalar::Text(std::get<std::string>(constant.value));
-    default: return {};
+    case Scalar::Kind::kBool:
+      return Scalar::Bool(std::get<bool>(constant.value));
+    case Scalar::Kind::kNumber:
+      return Scalar::Of(NumberOf(constant));
+    case Scalar::Kind::kText:
+      return Scalar::Text(std::get<std::string>(constant.value));
+    default:
+      return {};
   }
 }
 
 bool ElementReader::Next(Scalar& element, std::string& scratch) {
   switch (element_type_) {
-    case model::DataType::kNone: return NextJson(element, scratch);
+    case model::DataType::kNone:
+      return NextJson(element, scratch);
     case model::DataType::kBool: {
       uint8_t value = 0;
       if (!TakeFixed(rest_, value)) return false;
       element = Scalar::Bool(value != 0);
       return true;
     }
-    case model::DataType::kInt8: return TakeInteger<int8_t>(rest_, element);
-    case model::DataType::kInt16: return TakeInteger<int16_t>(rest_, element);
-    case model::DataType::kInt32: return TakeInteger<int32_t>(rest_, element);
-    case model::DataType::kInt64: return TakeInteger<int64_t>(rest_, element);
-    case model::DataType::kFloat: return TakeFloating<float>(rest_, element);
-    case model::DataType::kDouble: return TakeFloating<double>(rest_, element);
+    case model::DataType::kInt8:
+      return TakeInteger<int8_t>(rest_, element);
+    case model::DataType::kInt16:
+      return TakeInteger<int16_t>(rest_, element);
+    case model::DataType::kInt32:
+      return TakeInteger<int32_t>(rest_, element);
+    case model::DataType::kInt64:
+      return TakeInteger<int64_t>(rest_, element);
+    case model::DataType::kFloat:
+      return TakeFloating<float>(rest_, element);
+    case model::DataType::kDouble:
+      return TakeFloating<double>(rest_, element);
     case model::DataType::kString:
     case model::DataType::kVarChar: {
       std::string_view text;
@@ -240,7 +279,8 @@ bool ElementReader::Next(Scalar& element, std::string& scratch) {
       element = Scalar::Text(text);
       return true;
     }
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -273,11 +313,16 @@ bool ArrayEquals(const Scalar& array, const ConstantList& list) {
 bool EqualsConstant(const Scalar& value, const Constant& constant) {
   if (value.kind != KindOf(constant)) return false;
   switch (value.kind) {
-    case Scalar::Kind::kBool: return value.boolean == std::get<bool>(constant.value);
-    case Scalar::Kind::kNumber: return CompareNumbers(value.number, NumberOf(constant)) == 0;
-    case Scalar::Kind::kText: return value.text == std::get<std::string>(constant.value);
-    case Scalar::Kind::kArray: return ArrayEquals(value, std::get<ConstantList>(constant.value));
-    default: return false;
+    case Scalar::Kind::kBool:
+      return value.boolean == std::get<bool>(constant.value);
+    case Scalar::Kind::kNumber:
+      return CompareNumbers(value.number, NumberOf(constant)) == 0;
+    case Scalar::Kind::kText:
+      return value.text == std::get<std::string>(constant.value);
+    case Scalar::Kind::kArray:
+      return ArrayEquals(value, std::get<ConstantList>(constant.value));
+    default:
+      return false;
   }
 }
 

@@ -1,4 +1,5 @@
-// Scalar: one value of one row, whatever it was read from; exact comparison and checked arithmetic of numbers.
+// Scalar: one value of one row, whatever it was read from; exact comparison and checked arithmetic
+// of numbers.
 #pragma once
 
 #include <cstdint>
@@ -60,7 +61,8 @@ struct Scalar {
 [[nodiscard]] Scalar ScalarOf(const Constant& constant);
 [[nodiscard]] Number NumberOf(const Constant& constant);
 
-/// Iterates the elements of a kArray scalar. The text of an element may point into `scratch`, until the next call.
+/// Iterates the elements of a kArray scalar. The text of an element may point into `scratch`, until
+/// the next call.
 class ElementReader {
  public:
   explicit ElementReader(const Scalar& array)

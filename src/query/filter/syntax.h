@@ -1,5 +1,5 @@
-// The syntax tree of a filter, before types are known. Nodes live in one vector and name each other by position, so
-// that destroying a tree does not recurse.
+// The syntax tree of a filter, before types are known. Nodes live in one vector and name each other
+// by position, so that destroying a tree does not recurse.
 #pragma once
 
 #include <cstdint>
@@ -49,9 +49,7 @@ enum class Op : uint8_t {
 /// As written: "+", "and", "like".
 std::string_view OpText(Op op);
 [[nodiscard]] constexpr bool IsComparison(Op op) { return op >= Op::kLess && op <= Op::kNotEqual; }
-[[nodiscard]] constexpr bool IsArithmetic(Op op) {
-  return op >= Op::kAdd && op <= Op::kBitXor;
-}
+[[nodiscard]] constexpr bool IsArithmetic(Op op) { return op >= Op::kAdd && op <= Op::kBitXor; }
 
 using NodeId = uint32_t;
 
@@ -90,7 +88,8 @@ struct SyntaxTree {
   [[nodiscard]] const SyntaxNode& at(NodeId id) const { return nodes[id]; }
 };
 
-/// "failed to create query plan: cannot parse expression: <text>, error: <detail>", the text cut at 200 bytes.
+/// "failed to create query plan: cannot parse expression: <text>, error: <detail>", the text cut at
+/// 200 bytes.
 Status ParseFailure(std::string_view text, std::string_view detail);
 /// The text for messages: at most 200 bytes, cut between characters.
 std::string Shown(std::string_view text);

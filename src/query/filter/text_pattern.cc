@@ -11,8 +11,8 @@ namespace {
 // RE2's default is 8 MB; a filter's pattern may not take more.
 constexpr int64_t kRegexMemoryMax = 8 << 20;
 
-// Fixed texts that follow one another with anything between them; the first begins the text unless `open_begin`, the
-// last ends it unless `open_end`.
+// Fixed texts that follow one another with anything between them; the first begins the text unless
+// `open_begin`, the last ends it unless `open_end`.
 class SegmentPattern final : public TextPattern {
  public:
   SegmentPattern(std::vector<std::string> segments, bool open_begin, bool open_end)

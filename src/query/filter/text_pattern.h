@@ -1,5 +1,5 @@
-// TextPattern: what `like`, `=~` and `!~` match texts with. Immutable, thread-safe, and linear in the length of the
-// text, whatever the pattern.
+// TextPattern: what `like`, `=~` and `!~` match texts with. Immutable, thread-safe, and linear in
+// the length of the text, whatever the pattern.
 #pragma once
 
 #include <memory>
@@ -24,7 +24,8 @@ class TextPattern {
   [[nodiscard]] virtual bool is_exact() const { return false; }
 };
 
-/// `%` stands for any characters, `_` for one; a backslash makes the next character stand for itself.
+/// `%` stands for any characters, `_` for one; a backslash makes the next character stand for
+/// itself.
 Result<std::unique_ptr<const TextPattern>> MakeLikePattern(std::string_view pattern);
 /// RE2 syntax; matches where the expression is found anywhere in the text.
 Result<std::unique_ptr<const TextPattern>> MakeRegexPattern(std::string_view pattern);
