@@ -1,0 +1,20 @@
+"""The crash oracle as a test: a short run by default, KITE_SOAK_CYCLES for a long one."""
+
+from __future__ import annotations
+
+import os
+
+import oracle
+import pytest
+
+CYCLES = int(os.environ.get("KITE_SOAK_CYCLES", "8"))
+
+
+@pytest.mark.timeout(120 + 20 * CYCLES)
+def test_nothing_acknowledged_is_lost_over_kills(tmp_path, seed, capsys):
+    def report(text: str) -> None:
+        with capsys.disabled():
+            print(f"\n{text}", end="")
+
+    done = oracle.run(tmp_path / "data", CYCLES, seed, report)
+    assert done.cycle == CYCLES
