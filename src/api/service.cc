@@ -1,5 +1,7 @@
 #include "api/service.h"
 
+#include <google/protobuf/stubs/logging.h>
+
 #include <algorithm>
 #include <exception>
 #include <new>
@@ -17,6 +19,8 @@ constexpr std::string_view kServiceName = "milvus.proto.milvus.MilvusService";
 
 Service::Service(const roles::Roles& roles, ServerInfo info, CallObserver* observer)
     : roles_(roles), info_(std::move(info)), observer_(observer) {
+  // A malformed request is answered; protobuf would also print a line about it that any client can repeat for ever.
+  google::protobuf::SetLogHandler(nullptr);
   AddAliasHandlers(*this);
   AddCollectionHandlers(*this);
   AddCompactionHandlers(*this);
