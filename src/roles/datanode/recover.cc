@@ -100,9 +100,6 @@ Status DataNodeImpl::Start(const Context& context) {
     growing_bytes_ += owned->growing_bytes;
     AfterWrite(owned);
   }
-  for (const OwnedPtr& owned : all) {
-    if (!owned->records.empty()) peers_.index_coord->OnSegmentsChanged(owned->channel->id());
-  }
   return {};
 }
 
