@@ -2,18 +2,23 @@
 //
 // Open maps the key and timestamp files and reads no row data, so that a restart costs a few system calls per segment;
 // scalar columns are decoded from Parquet at first use and kept; vectors are read where they are mapped. Block
-// checksums of a file are verified when it is first touched (small files) or by VerifyFiles.
+// checksums of a file are verified when it is first touched (files up to 4 MiB) or by VerifyFile. What is read from a
+// file is bounded before it is used, so that a damaged file gives Corruption or wrong values, never a crash.
+//
+// Rows of a segment that compaction made lie one source after the other: their timestamps may fall.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "base/executor.h"
 #include "model/schema.h"
 #include "segment/delete_set.h"
+#include "segment/checksummed_file.h"  // IWYU pragma: export
+#include "segment/delete_file.h"       // IWYU pragma: export
 #include "segment/segment.h"
 #include "segment/segment_meta.h"
+#include "segment/segment_writer.h"  // IWYU pragma: export
 #include "store/object_store.h"
 
 namespace kite::segment {
@@ -48,7 +53,8 @@ class SealedSegment final : public Segment {
   [[nodiscard]] std::vector<DeletedRow> DeletedRows() const;
 
   [[nodiscard]] const SegmentMeta& meta() const;
-  /// Raw vectors of `field` as the engine wants them, for builds. Valid while the segment lives.
+  /// Raw vectors of `field` as the engine wants them, for builds. Valid while the segment lives. `count` is 0 when every
+  /// row is null; there is nothing to build then.
   Result<engine::VectorSource> Vectors(model::FieldId field) const;
   /// Loads (maps) the index file that `index_meta` names and uses it for searches of its field from now on; replaces an
   /// older one atomically. Searches in flight keep theirs.
@@ -66,45 +72,5 @@ class SealedSegment final : public Segment {
   explicit SealedSegment(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
-
-/// Writes the data files of a new sealed segment (Parquet scalars with zstd, one .npy per vector field, timestamps,
-/// mapped key index, statistics), durable when it returns. On failure nothing is referenced; garbage collection
-/// takes what was left. Row order is that of the chunks appended.
-class SegmentWriter {
- public:
-  SegmentWriter(std::shared_ptr<store::ObjectStore> objects, std::string prefix,
-                std::shared_ptr<const model::CollectionSchema> schema);
-  ~SegmentWriter();
-  /// Rows `rows` (ascending) of `segment`, with their timestamps. Call once per source segment.
-  Status AppendRows(const Context& context, const Segment& segment, std::span<const engine::Row> rows);
-  /// The meta without indexes and deletes.
-  Result<SegmentMeta> Finish(const Context& context, model::SegmentId id, model::PartitionId partition);
-
- private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
-};
-
-/// Writes a delete file for a segment; returns its FileMeta.
-Result<FileMeta> WriteDeletes(const Context& context, store::ObjectStore& objects, const std::string& key,
-                              std::span<const DeletedRow> rows);
-
-/// An ObjectWriter that also computes the FileMeta.
-class ChecksummedWriter {
- public:
-  static Result<std::unique_ptr<ChecksummedWriter>> Open(const Context& context, store::ObjectStore& objects,
-                                                         const std::string& key);
-  Status Append(std::string_view bytes);
-  Result<FileMeta> Finish();
-
- private:
-  explicit ChecksummedWriter(std::unique_ptr<store::ObjectWriter> writer, std::string key);
-  std::unique_ptr<store::ObjectWriter> writer_;
-  FileMeta meta_;
-  uint32_t crc_ = 0;
-};
-
-/// Reads the object and compares size and every block's checksum. Corruption names key and block.
-Status VerifyFile(const Context& context, store::ObjectStore& objects, const FileMeta& file);
 
 }  // namespace kite::segment

@@ -22,6 +22,9 @@ struct FileMeta {
   std::vector<uint32_t> block_crcs;
 };
 inline constexpr size_t kChecksumBlockBytes = size_t{1} << 20;
+[[nodiscard]] constexpr uint64_t BlockCount(uint64_t size) {
+  return size / kChecksumBlockBytes + (size % kChecksumBlockBytes != 0 ? 1 : 0);
+}
 
 struct VectorIndexMeta {
   model::FieldId field;
@@ -45,7 +48,14 @@ struct SegmentMeta {
   [[nodiscard]] uint64_t byte_size() const;  ///< of all files
 };
 
+/// "segments/<collection>/<segment>/", where a segment's objects lie.
+[[nodiscard]] std::string SegmentPrefix(model::CollectionId collection, model::SegmentId segment);
+
+/// The file of `files` whose key ends with "/" + `name`; null when there is none.
+[[nodiscard]] const FileMeta* FindFile(const SegmentMeta& meta, std::string_view name);
+
 void EncodeSegmentMeta(const SegmentMeta& meta, std::string& out);
+/// Corruption(Segment) for anything that cannot be. Nothing is allocated from unchecked sizes.
 Result<SegmentMeta> DecodeSegmentMeta(BinaryReader& reader);
 
 }  // namespace kite::segment
