@@ -23,6 +23,12 @@ IOStatus ToRocksDb(const Status& status) {
   return IOStatus::IOError(status.message());
 }
 
+/// RocksDB names folders with and without a slash at the end.
+std::string Folder(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
+
 class SequentialFile final : public rocksdb::FSSequentialFile {
  public:
   SequentialFile(std::shared_ptr<Disk> disk, std::string path) : disk_(std::move(disk)), path_(std::move(path)) {}
@@ -53,10 +59,11 @@ class RandomAccessFile final : public rocksdb::FSRandomAccessFile {
  public:
   explicit RandomAccessFile(std::unique_ptr<MappedFile> file) : file_(std::move(file)) {}
 
-  IOStatus Read(uint64_t offset, size_t n, const IOOptions& /*options*/, Slice* result, char* /*scratch*/,
+  IOStatus Read(uint64_t offset, size_t n, const IOOptions& /*options*/, Slice* result, char* scratch,
                 IODebugContext* /*dbg*/) const override {
-    const std::string_view bytes = file_->bytes().substr(std::min<uint64_t>(offset, file_->bytes().size()), n);
-    *result = Slice(bytes.data(), bytes.size());
+    // RocksDB's prefetch buffer takes the bytes from `scratch`, wherever `result` points.
+    const size_t got = file_->bytes().copy(scratch, n, std::min<uint64_t>(offset, file_->bytes().size()));
+    *result = Slice(scratch, got);
     return IOStatus::OK();
   }
 
@@ -141,18 +148,18 @@ class DiskFileSystem final : public rocksdb::FileSystem {
 
   IOStatus NewDirectory(const std::string& path, const IOOptions& /*options*/,
                         std::unique_ptr<rocksdb::FSDirectory>* result, IODebugContext* /*dbg*/) override {
-    *result = std::make_unique<Directory>(disk_, path);
+    *result = std::make_unique<Directory>(disk_, Folder(path));
     return IOStatus::OK();
   }
 
   IOStatus FileExists(const std::string& path, const IOOptions& /*options*/, IODebugContext* /*dbg*/) override {
-    if (disk_->FileSize(path).ok() || disk_->List(path).ok()) return IOStatus::OK();
+    if (disk_->FileSize(path).ok() || disk_->List(Folder(path)).ok()) return IOStatus::OK();
     return IOStatus::NotFound(path);
   }
 
   IOStatus GetChildren(const std::string& path, const IOOptions& /*options*/, std::vector<std::string>* result,
                        IODebugContext* /*dbg*/) override {
-    const Result<std::vector<DirEntry>> entries = disk_->List(path);
+    const Result<std::vector<DirEntry>> entries = disk_->List(Folder(path));
     if (!entries.ok()) return ToRocksDb(entries.status());
     result->clear();
     for (const DirEntry& entry : *entries) result->push_back(entry.name);
@@ -163,14 +170,14 @@ class DiskFileSystem final : public rocksdb::FileSystem {
     return ToRocksDb(disk_->Remove(path));
   }
   IOStatus CreateDir(const std::string& path, const IOOptions& /*options*/, IODebugContext* /*dbg*/) override {
-    return ToRocksDb(disk_->CreateDirs(path));
+    return ToRocksDb(disk_->CreateDirs(Folder(path)));
   }
   IOStatus CreateDirIfMissing(const std::string& path, const IOOptions& /*options*/,
                               IODebugContext* /*dbg*/) override {
-    return ToRocksDb(disk_->CreateDirs(path));
+    return ToRocksDb(disk_->CreateDirs(Folder(path)));
   }
   IOStatus DeleteDir(const std::string& path, const IOOptions& /*options*/, IODebugContext* /*dbg*/) override {
-    return ToRocksDb(disk_->Remove(path));
+    return ToRocksDb(disk_->Remove(Folder(path)));
   }
 
   IOStatus GetFileSize(const std::string& path, const IOOptions& /*options*/, uint64_t* size,
@@ -220,7 +227,7 @@ class DiskFileSystem final : public rocksdb::FileSystem {
 
   IOStatus IsDirectory(const std::string& path, const IOOptions& /*options*/, bool* is_dir,
                        IODebugContext* /*dbg*/) override {
-    *is_dir = disk_->List(path).ok();
+    *is_dir = disk_->List(Folder(path)).ok();
     return *is_dir ? IOStatus::OK() : ToRocksDb(disk_->FileSize(path).status());
   }
 
