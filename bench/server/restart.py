@@ -1,0 +1,65 @@
+"""Restart after kill -9 with 1 M x 128 rows under HNSW: from the start of the process to the first correct search."""
+
+from __future__ import annotations
+
+import time
+
+from common import Figure, Server, arguments, fast_insert, progress, report, server, vectors, wire
+from harness.collections import create, key_field, vector_field, wait_indexed
+from pymilvus import MilvusClient, MilvusException
+
+DIM, BATCH = 128, 10_000
+SEARCH = {"params": {"ef": 128}}
+
+
+def fill(running: Server, rows: int) -> None:
+    client = MilvusClient(uri=running.uri, dedicated=True)
+    create(client, "c", [key_field(), vector_field(DIM)], index="HNSW", params={"M": 16, "efConstruction": 100})
+    with wire.stub(running.address) as stub:
+        for part in range(rows // BATCH):
+            fast_insert(stub, "c", list(range(part * BATCH, (part + 1) * BATCH)), vectors(BATCH, DIM, part))
+    client.flush("c")
+    progress(f"{rows} rows inserted and flushed; waiting for the index")
+    began = time.monotonic()
+    while (description := client.describe_index("c", "vec"))["pending_index_rows"] or description["state"] != "Finished":
+        assert time.monotonic() - began < 7200, "the index does not finish"
+        time.sleep(1)
+    wait_indexed(client, "c", "vec", rows)
+    progress(f"indexed after {time.monotonic() - began:.0f} s")
+    client.close()
+
+
+def one_restart(running: Server, rows: int) -> float:
+    """Seconds. Any answer that is not the stored row itself does not count."""
+    last = vectors(BATCH, DIM, rows // BATCH - 1)[7]
+    running.kill()
+    began = time.perf_counter()
+    running.start(seconds=120)
+    client = MilvusClient(uri=running.uri, dedicated=True)
+    while not right(client, last, rows - BATCH + 7):
+        assert time.perf_counter() - began < 300, "no correct search in five minutes"
+    elapsed = time.perf_counter() - began
+    client.close()
+    return elapsed
+
+
+def right(client: MilvusClient, query, key: int) -> bool:
+    try:
+        hits = client.search("c", data=[query], limit=1, anns_field="vec", search_params=SEARCH)[0]
+    except MilvusException:
+        return False
+    return len(hits) == 1 and hits[0].id == key
+
+
+def measure(runs: int = 5, rows: int = 1_000_000) -> list[Figure]:
+    with server() as running:
+        fill(running, rows)
+        results = [one_restart(running, rows) for _ in range(runs)]
+        resident = running.resident_bytes()
+    return [Figure(f"restart after kill -9 with {rows:,} x 128 HNSW rows, to the first correct search", "< 2 s", "s",
+                   results, {"resident_mb": resident / 2**20}, digits=2)]
+
+
+if __name__ == "__main__":
+    options = arguments(__doc__, runs=5, rows=1_000_000)
+    report(measure(options.runs, options.rows), options.json)
