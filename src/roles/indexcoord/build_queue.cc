@@ -1,0 +1,206 @@
+#include "roles/indexcoord/build_queue.h"
+
+#include <algorithm>
+
+namespace kite::roles {
+
+using model::ChannelId;
+using model::CollectionId;
+using model::IndexId;
+using model::IndexPtr;
+
+bool BuildQueue::HasIndex(const segment::SegmentMeta& segment, const model::IndexMeta& index) {
+  return std::ranges::find(segment.indexes, index.id, &segment::VectorIndexMeta::index) !=
+         segment.indexes.end();
+}
+
+void BuildQueue::Notify(ChannelId channel) {
+  std::unique_lock lock(mutex_);
+  if (stopping_) return;
+  std::erase_if(builds_, [&](const auto& entry) {
+    return entry.second->state == Build::kFailed && entry.second->channel == channel;
+  });
+  marked_.insert(channel);
+  Pump(lock, 0);
+}
+
+void BuildQueue::Poke(ChannelId channel) {
+  std::unique_lock lock(mutex_);
+  const bool under_way = std::ranges::any_of(builds_, [&](const auto& entry) {
+    return entry.second->channel == channel && entry.second->state != Build::kFailed;
+  });
+  if (stopping_) return;
+  if (!under_way) marked_.insert(channel);
+  Pump(lock, 0);
+}
+
+void BuildQueue::Pump(std::unique_lock<std::mutex>& lock, size_t own) {
+  while (!stopping_ &&
+         workers_ - own < std::min(marked_.size() + queue_.size(), options_.workers_max)) {
+    ++workers_;
+    lock.unlock();
+    const Status submitted = executor_.Submit([this] { Work(); });
+    lock.lock();
+    if (submitted.ok()) continue;
+    // The executor is full. The work stays here until the next worker ends or somebody asks.
+    if (--workers_ == 0) ended_.notify_all();
+    return;
+  }
+}
+
+void BuildQueue::Work() {
+  std::unique_lock lock(mutex_);
+  // One piece of work per task, so that other users of the executor get their turn.
+  if (!stopping_ && !marked_.empty()) {
+    const ChannelId channel = *marked_.begin();
+    marked_.erase(marked_.begin());
+    lock.unlock();
+    // A channel that cannot be read is looked at again with its next notification.
+    (void)Scan(channel);
+    lock.lock();
+  } else if (!stopping_ && !queue_.empty()) {
+    const BuildPtr build = queue_.front();
+    queue_.pop_front();
+    build->state = Build::kRunning;
+    lock.unlock();
+    Run(build);
+    lock.lock();
+  }
+  Pump(lock, 1);
+  if (--workers_ == 0) ended_.notify_all();
+}
+
+Status BuildQueue::Scan(ChannelId channel) {
+  KITE_ASSIGN_OR_RETURN(const auto segments, peers_.data_node->SealedSegments(channel));
+  // Read after the segments: an index that a segment has and that is not here was dropped.
+  const std::vector<IndexPtr> indexes = indexes_(channel.collection);
+  std::set<IndexId> dropped;
+  for (const segment::SegmentMeta& segment : segments) {
+    for (const segment::VectorIndexMeta& built : segment.indexes) {
+      const bool known = std::ranges::any_of(
+          indexes, [&](const IndexPtr& index) { return index->id == built.index; });
+      if (!known) dropped.insert(built.index);
+    }
+  }
+  Enqueue(channel, segments, indexes);
+  for (const IndexId index : dropped) {
+    KITE_RETURN_IF_ERROR(peers_.data_node->RemoveIndex(Context(), channel, index));
+  }
+  return {};
+}
+
+void BuildQueue::Enqueue(ChannelId channel, const std::vector<segment::SegmentMeta>& segments,
+                         const std::vector<IndexPtr>& indexes) {
+  const std::lock_guard lock(mutex_);
+  for (const segment::SegmentMeta& segment : segments) {
+    for (const IndexPtr& index : indexes) {
+      const bool is_vector = !index->metric.empty();
+      if (!is_vector || !IsWanted(segment) || HasIndex(segment, *index)) continue;
+      BuildPtr& build = builds_[{segment.id, index->id}];
+      if (build != nullptr) continue;
+      build = std::make_shared<Build>();
+      build->channel = channel;
+      build->segment = segment;
+      build->index = index;
+      queue_.push_back(build);
+    }
+  }
+}
+
+void BuildQueue::Run(const BuildPtr& build) {
+  const Status status = BuildOne(*build);
+  // What a compaction has replaced is no failure, whatever the build ran into.
+  const bool over = status.ok() || build->context.cancelled() || !IsStillThere(*build);
+  const std::lock_guard lock(mutex_);
+  const Key key{build->segment.id, build->index->id};
+  const auto entry = builds_.find(key);
+  if (entry == builds_.end() || entry->second != build) return;
+  if (over) {
+    builds_.erase(entry);
+    return;
+  }
+  build->reason = "segment " + std::to_string(build->segment.id.value()) + ": " + status.message();
+  build->progress = 0;
+  if (++build->attempts < options_.attempts_max && !stopping_) {
+    build->state = Build::kQueued;
+    queue_.push_back(build);
+  } else {
+    build->state = Build::kFailed;
+  }
+}
+
+Status BuildQueue::BuildOne(Build& build) {
+  KITE_RETURN_IF_ERROR(build.context.Check());
+  BuildTask task;
+  KITE_ASSIGN_OR_RETURN(task.collection,
+                        peers_.root_coord->GetCollection(build.context, build.channel.collection));
+  task.shard = build.channel.shard;
+  task.segment = build.segment;
+  task.index = build.index;
+  KITE_ASSIGN_OR_RETURN(const segment::VectorIndexMeta built,
+                        peers_.index_node->Build(build.context, task, [&](double progress) {
+                          build.progress = progress;
+                        }));
+  KITE_RETURN_IF_ERROR(build.context.Check());
+  KITE_RETURN_IF_ERROR(
+      peers_.data_node->AddIndex(build.context, build.channel, build.segment.id, built));
+  // Dropped meanwhile: whoever dropped it has not seen it here.
+  if (IsDefined(*build.index)) return {};
+  return peers_.data_node->RemoveIndex(Context(), build.channel, build.index->id);
+}
+
+bool BuildQueue::IsDefined(const model::IndexMeta& index) const {
+  return std::ranges::any_of(indexes_(index.collection),
+                             [&](const IndexPtr& candidate) { return candidate->id == index.id; });
+}
+
+bool BuildQueue::IsStillThere(const Build& build) {
+  const auto segments = peers_.data_node->SealedSegments(build.channel);
+  if (!segments.ok()) return !segments.status().Is(StatusKind::kNotFound);
+  return std::ranges::find(*segments, build.segment.id, &segment::SegmentMeta::id) !=
+         segments->end();
+}
+
+void BuildQueue::Cancel(CollectionId collection, std::optional<IndexId> index) {
+  const std::lock_guard lock(mutex_);
+  const auto matches = [&](const Build& build) {
+    return build.channel.collection == collection && (!index || build.index->id == *index);
+  };
+  std::erase_if(queue_, [&](const BuildPtr& build) { return matches(*build); });
+  std::erase_if(builds_, [&](const auto& entry) {
+    if (!matches(*entry.second)) return false;
+    entry.second->context.Cancel();
+    return true;
+  });
+  if (!index) {
+    std::erase_if(marked_, [&](ChannelId channel) { return channel.collection == collection; });
+  }
+}
+
+void BuildQueue::Stop() {
+  std::unique_lock lock(mutex_);
+  stopping_ = true;
+  marked_.clear();
+  queue_.clear();
+  for (const auto& [key, build] : builds_) build->context.Cancel();
+  ended_.wait(lock, [&] { return workers_ == 0; });
+}
+
+BuildQueue::Progress BuildQueue::ProgressOf(CollectionId collection, IndexId index) const {
+  const std::lock_guard lock(mutex_);
+  Progress progress;
+  bool under_way = false;
+  for (const auto& [key, build] : builds_) {
+    if (build->channel.collection != collection || build->index->id != index) continue;
+    if (build->state == Build::kFailed) {
+      progress.fail_reason = build->reason;
+    } else {
+      under_way = true;
+      progress.rows_done += build->progress * static_cast<double>(build->segment.rows);
+    }
+  }
+  progress.failed = !under_way && !progress.fail_reason.empty();
+  return progress;
+}
+
+}  // namespace kite::roles
