@@ -17,7 +17,13 @@ def fill(running: Server, collections: int) -> None:
     rows = [{"id": i, "vec": v} for i, v in enumerate(vectors(10, DIM))]
 
     def make(number: int) -> None:
-        create(client, f"c{number}", [key_field(), vector_field(DIM)], index="HNSW", params={"M": 16, "efConstruction": 100})
+        create(
+            client,
+            f"c{number}",
+            [key_field(), vector_field(DIM)],
+            index="HNSW",
+            params={"M": 16, "efConstruction": 100},
+        )
         client.insert(f"c{number}", rows)
 
     with ThreadPoolExecutor(4) as pool:
@@ -52,8 +58,12 @@ def measure(runs: int = 5, collections: int = 1000) -> list[Figure]:
             starts.append(one_start(running, collections))
             each.append((running.resident_bytes() - empty) / collections / 1024)
     details = {"kb_each_before_the_restart": (live - empty) / collections / 1024}
-    return [Figure(f"{collections:,} loaded collections: start to the first list and search", "< 2 s", "s", starts, digits=2),
-            Figure(f"{collections:,} loaded collections: memory each", "< 100 KB", "KB", each, details)]
+    return [
+        Figure(
+            f"{collections:,} loaded collections: start to the first list and search", "< 2 s", "s", starts, digits=2
+        ),
+        Figure(f"{collections:,} loaded collections: memory each", "< 100 KB", "KB", each, details),
+    ]
 
 
 if __name__ == "__main__":

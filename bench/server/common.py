@@ -68,12 +68,26 @@ def as_json(figure: Figure) -> dict:
 def machine() -> dict:
     """What a figure cannot be read without."""
     import pymilvus
-    model = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-                  if line.startswith("model name")), platform.machine())
+
+    model = next(
+        (
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return {"cpu": model, "cores": os.cpu_count(), "memory_gb": round(memory / 2**30, 1), "kernel": platform.release(),
-            "kite": run_kite("version").stdout.strip(), "build": kite_binary().parent.name,
-            "pymilvus": pymilvus.__version__, "seed": SEED}
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "memory_gb": round(memory / 2**30, 1),
+        "kernel": platform.release(),
+        "kite": run_kite("version").stdout.strip(),
+        "build": kite_binary().parent.name,
+        "pymilvus": pymilvus.__version__,
+        "seed": SEED,
+    }
 
 
 @contextlib.contextmanager
@@ -91,7 +105,9 @@ def vectors(rows: int, dim: int, part: int = 0) -> np.ndarray:
     return np.random.default_rng([SEED, dim, part]).standard_normal((rows, dim), dtype=np.float32)
 
 
-def fast_insert(stub: wire.milvus_pb2_grpc.MilvusServiceStub, collection: str, keys: list[int], data: np.ndarray) -> None:
+def fast_insert(
+    stub: wire.milvus_pb2_grpc.MilvusServiceStub, collection: str, keys: list[int], data: np.ndarray
+) -> None:
     """The bytes that pymilvus sends, made without a Python object per number."""
     columns = [wire.int64_column("id", keys), wire.packed_vectors("vec", data)]
     reply = stub.Insert(wire.insert_request(collection, columns, len(keys)))

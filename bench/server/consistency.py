@@ -31,15 +31,25 @@ def measure(runs: int = 5, repeats: int = 600) -> list[Figure]:
         data = vectors(ROWS, DIM)
         client.insert("c", [{"id": i, "vec": v} for i, v in enumerate(data)])
         query = [data[0]]
-        calls = {"search": lambda level: client.search("c", data=query, limit=10, anns_field="vec", consistency_level=level),
-                 "count(*)": lambda level: client.query("c", output_fields=["count(*)"], consistency_level=level)}
+        calls = {
+            "search": lambda level: client.search("c", data=query, limit=10, anns_field="vec", consistency_level=level),
+            "count(*)": lambda level: client.query("c", output_fields=["count(*)"], consistency_level=level),
+        }
         for call in calls.values():
             median_ms(call, 50)
         figures = []
         for name, call in calls.items():
             medians = [median_ms(call, repeats) for _ in range(runs)]
-            figures.append(Figure(f"{name}, idle: Strong over Eventually, medians", "< 0.2 ms", "ms",
-                                  [m["Strong"] - m["Eventually"] for m in medians], {"medians_ms": medians}, digits=3))
+            figures.append(
+                Figure(
+                    f"{name}, idle: Strong over Eventually, medians",
+                    "< 0.2 ms",
+                    "ms",
+                    [m["Strong"] - m["Eventually"] for m in medians],
+                    {"medians_ms": medians},
+                    digits=3,
+                )
+            )
         figures.append(freshness(client, other))
         client.close()
         other.close()

@@ -15,8 +15,13 @@ def measure(seconds: float = 300) -> list[Figure]:
     with server() as running:
         client = MilvusClient(uri=running.uri, dedicated=True)
         for number in range(COLLECTIONS):
-            name = create(client, f"idle{number}", [key_field(), vector_field(DIM)], index="HNSW",
-                          params={"M": 16, "efConstruction": 100})
+            name = create(
+                client,
+                f"idle{number}",
+                [key_field(), vector_field(DIM)],
+                index="HNSW",
+                params={"M": 16, "efConstruction": 100},
+            )
             client.insert(name, [{"id": i, "vec": v} for i, v in enumerate(vectors(ROWS, DIM, number))])
             client.flush(name)
             wait_indexed(client, name, "vec", ROWS)
@@ -30,9 +35,16 @@ def measure(seconds: float = 300) -> list[Figure]:
         resident = running.resident_bytes()
     data = COLLECTIONS * ROWS * DIM * 4
     details = {"resident_mb": resident / 2**20, "data_mb": data / 2**20, "seconds": seconds}
-    return [Figure("idle, 10 loaded collections: resident besides the vectors", "< 60 MB", "MB",
-                   [(resident - data) / 2**20], details),
-            Figure("idle, 10 loaded collections: CPU", "< 0.1 %", "% of a core", [share * 100], details, digits=3)]
+    return [
+        Figure(
+            "idle, 10 loaded collections: resident besides the vectors",
+            "< 60 MB",
+            "MB",
+            [(resident - data) / 2**20],
+            details,
+        ),
+        Figure("idle, 10 loaded collections: CPU", "< 0.1 %", "% of a core", [share * 100], details, digits=3),
+    ]
 
 
 if __name__ == "__main__":

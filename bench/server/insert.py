@@ -33,8 +33,16 @@ def measure(runs: int = 3, batches: int = 330) -> list[Figure]:
     for number in range(runs):
         results.append(one_run(batches))
         progress(f"run {number + 1}: {results[-1][0]:.2f} s per GB, {results[-1][1]:.0f} MB/s")
-    return [Figure("insert and flush, 768-d, batches of 1 000: server CPU", "< 4 s per GB", "s per GB",
-                   [cpu for cpu, _ in results], {"mb_per_s": [rate for _, rate in results], "batches": batches}, digits=2)]
+    return [
+        Figure(
+            "insert and flush, 768-d, batches of 1 000: server CPU",
+            "< 4 s per GB",
+            "s per GB",
+            [cpu for cpu, _ in results],
+            {"mb_per_s": [rate for _, rate in results], "batches": batches},
+            digits=2,
+        )
+    ]
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ def fill(running: Server, rows: int) -> None:
     client.flush("c")
     progress(f"{rows} rows inserted and flushed; waiting for the index")
     began = time.monotonic()
-    while (description := client.describe_index("c", "vec"))["pending_index_rows"] or description["state"] != "Finished":
+    while (description := client.describe_index("c", "vec"))["pending_index_rows"] or description[
+        "state"
+    ] != "Finished":
         assert time.monotonic() - began < 7200, "the index does not finish"
         time.sleep(1)
     wait_indexed(client, "c", "vec", rows)
@@ -56,8 +58,16 @@ def measure(runs: int = 5, rows: int = 1_000_000) -> list[Figure]:
         fill(running, rows)
         results = [one_restart(running, rows) for _ in range(runs)]
         resident = running.resident_bytes()
-    return [Figure(f"restart after kill -9 with {rows:,} x 128 HNSW rows, to the first correct search", "< 2 s", "s",
-                   results, {"resident_mb": resident / 2**20}, digits=2)]
+    return [
+        Figure(
+            f"restart after kill -9 with {rows:,} x 128 HNSW rows, to the first correct search",
+            "< 2 s",
+            "s",
+            results,
+            {"resident_mb": resident / 2**20},
+            digits=2,
+        )
+    ]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Measures every figure of the server and prints the table of the README.
 
-    bench/run [--quick] [--only start,insert] [--json OUT]
+bench/run [--quick] [--only start,insert] [--json OUT]
 """
 
 from __future__ import annotations
@@ -17,11 +17,24 @@ import search_cpu
 import start
 from common import Figure, machine, progress, report
 
-FULL = {"start": start.measure, "idle": idle.measure, "insert": insert.measure, "consistency": consistency.measure,
-        "search_cpu": search_cpu.measure, "collections": collections_cost.measure, "restart": restart.measure}
-QUICK = {"start": {"runs": 5}, "idle": {"seconds": 20.0}, "insert": {"runs": 1, "batches": 60},
-         "consistency": {"runs": 1, "repeats": 200}, "search_cpu": {"runs": 1, "searches": 1500},
-         "collections": {"runs": 2, "collections": 200}, "restart": {"runs": 2, "rows": 50_000}}
+FULL = {
+    "start": start.measure,
+    "idle": idle.measure,
+    "insert": insert.measure,
+    "consistency": consistency.measure,
+    "search_cpu": search_cpu.measure,
+    "collections": collections_cost.measure,
+    "restart": restart.measure,
+}
+QUICK = {
+    "start": {"runs": 5},
+    "idle": {"seconds": 20.0},
+    "insert": {"runs": 1, "batches": 60},
+    "consistency": {"runs": 1, "repeats": 200},
+    "search_cpu": {"runs": 1, "searches": 1500},
+    "collections": {"runs": 2, "collections": 200},
+    "restart": {"runs": 2, "rows": 50_000},
+}
 
 
 def main() -> None:

@@ -12,8 +12,14 @@ ROWS, DIM, LIMIT = 100, 128, 10
 def measure(runs: int = 5, searches: int = 5000) -> list[Figure]:
     with server() as running:
         client = MilvusClient(uri=running.uri, dedicated=True)
-        create(client, "c", [key_field(), vector_field(DIM)], index="HNSW", params={"M": 16, "efConstruction": 100},
-               consistency="Bounded")
+        create(
+            client,
+            "c",
+            [key_field(), vector_field(DIM)],
+            index="HNSW",
+            params={"M": 16, "efConstruction": 100},
+            consistency="Bounded",
+        )
         data = vectors(ROWS, DIM)
         client.insert("c", [{"id": i, "vec": v} for i, v in enumerate(data)])
         client.flush("c")

@@ -27,8 +27,11 @@ def one_start() -> float:
 
 def measure(runs: int = 11) -> list[Figure]:
     one_start()  # the binary comes into the page cache
-    return [Figure("start, empty, to the first answered pymilvus call", "< 200 ms", "ms",
-                   [one_start() for _ in range(runs)])]
+    return [
+        Figure(
+            "start, empty, to the first answered pymilvus call", "< 200 ms", "ms", [one_start() for _ in range(runs)]
+        )
+    ]
 
 
 if __name__ == "__main__":

@@ -28,13 +28,25 @@ def vector_field(dim: int = 8, name: str = "vec") -> Field:
     return name, DataType.FLOAT_VECTOR, {"dim": dim}
 
 
-def create(client: MilvusClient, name: str, fields: Iterable[Field], *, index: str | None = "FLAT",
-           metric: str = "L2", params: dict | None = None, load: bool = True,
-           consistency: str = "Strong", auto_id: bool = False, dynamic: bool = False, **options) -> str:
+def create(
+    client: MilvusClient,
+    name: str,
+    fields: Iterable[Field],
+    *,
+    index: str | None = "FLAT",
+    metric: str = "L2",
+    params: dict | None = None,
+    load: bool = True,
+    consistency: str = "Strong",
+    auto_id: bool = False,
+    dynamic: bool = False,
+    **options,
+) -> str:
     """Creates a collection; with `index` every vector field gets one, and the collection is loaded."""
     fields = list(fields)
-    client.create_collection(name, schema=schema_of(fields, auto_id=auto_id, dynamic=dynamic),
-                             consistency_level=consistency, **options)
+    client.create_collection(
+        name, schema=schema_of(fields, auto_id=auto_id, dynamic=dynamic), consistency_level=consistency, **options
+    )
     if index:
         for field, kind, _ in fields:
             if kind == DataType.FLOAT_VECTOR:
@@ -46,18 +58,31 @@ def create(client: MilvusClient, name: str, fields: Iterable[Field], *, index: s
 
 def simple(client: MilvusClient, name: str, dim: int = 8, **options) -> str:
     """id INT64, num INT64, text VARCHAR(64), vec FLOAT_VECTOR(dim)."""
-    fields = [key_field(), ("num", DataType.INT64, {}), ("text", DataType.VARCHAR, {"max_length": 64}),
-              vector_field(dim)]
+    fields = [
+        key_field(),
+        ("num", DataType.INT64, {}),
+        ("text", DataType.VARCHAR, {"max_length": 64}),
+        vector_field(dim),
+    ]
     return create(client, name, fields, **options)
 
 
 def simple_rows(vectors: np.ndarray, first: int = 0) -> list[dict]:
-    return [{"id": first + i, "num": (first + i) * 10, "text": f"t{(first + i) % 7}", "vec": vector}
-            for i, vector in enumerate(vectors)]
+    return [
+        {"id": first + i, "num": (first + i) * 10, "text": f"t{(first + i) % 7}", "vec": vector}
+        for i, vector in enumerate(vectors)
+    ]
 
 
-def create_index(client: MilvusClient, name: str, field: str, kind: str, metric: str | None = None,
-                 params: dict | None = None, index_name: str = "") -> None:
+def create_index(
+    client: MilvusClient,
+    name: str,
+    field: str,
+    kind: str,
+    metric: str | None = None,
+    params: dict | None = None,
+    index_name: str = "",
+) -> None:
     """Asks for an index without the client's polling, whose first look comes after half a second."""
     wanted = client.prepare_index_params()
     extra = {"metric_type": metric} if metric else {}
@@ -67,12 +92,14 @@ def create_index(client: MilvusClient, name: str, field: str, kind: str, metric:
 
 def wait_indexed(client: MilvusClient, name: str, index_name: str, rows: int | None = None) -> dict:
     """Until the index is finished (and covers `rows`); its description."""
+
     def finished() -> dict | None:
         description = client.describe_index(name, index_name)
         assert description is not None, f"no index {index_name} on {name}"
         assert description["state"] != "Failed", description
         done = description["state"] == "Finished" and description["pending_index_rows"] == 0
         return description if done and (rows is None or description["indexed_rows"] >= rows) else None
+
     return wait_until(finished, f"index {index_name} of {name}", 60)
 
 
@@ -80,7 +107,7 @@ def insert(client: MilvusClient, name: str, rows: list[dict], batch: int = 2000,
     """Inserts in batches; the keys as acknowledged."""
     keys: list = []
     for start in range(0, len(rows), batch):
-        keys += client.insert(name, rows[start:start + batch], **options)["ids"]
+        keys += client.insert(name, rows[start : start + batch], **options)["ids"]
     return keys
 
 

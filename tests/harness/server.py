@@ -17,8 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 # Builds with sanitizers take several times as long; every bound here is multiplied by this.
 SLOWNESS = float(os.environ.get("KITE_SLOWNESS", "1"))
 
-SANITIZER_MARKS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer",
-                   "runtime error:")
+SANITIZER_MARKS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer", "runtime error:")
 
 
 def kite_binary() -> Path:
@@ -43,8 +42,14 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = 30, 
 
 def run_kite(*arguments: str, seconds: float = 60, **options) -> subprocess.CompletedProcess[str]:
     """Runs a command of the binary to its end, with its output as text."""
-    return subprocess.run([str(kite_binary()), *arguments], capture_output=True, text=True,
-                          timeout=seconds * SLOWNESS, check=False, **options)
+    return subprocess.run(
+        [str(kite_binary()), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=seconds * SLOWNESS,
+        check=False,
+        **options,
+    )
 
 
 class ServerDied(RuntimeError):
@@ -57,8 +62,13 @@ class Server:
     The log of every start is appended to a file beside the data directory.
     """
 
-    def __init__(self, data: Path, settings: Mapping[str, object] | None = None,
-                 arguments: Sequence[str] = (), environment: Mapping[str, str] | None = None):
+    def __init__(
+        self,
+        data: Path,
+        settings: Mapping[str, object] | None = None,
+        arguments: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ):
         self.data = Path(data)
         self.log_path = self.data.with_name(self.data.name + ".log")
         self._settings = dict(settings or {})
@@ -71,8 +81,19 @@ class Server:
 
     def command(self) -> list[str]:
         sets = [part for key, value in self._settings.items() for part in ("--set", f"{key}={value}")]
-        return [str(kite_binary()), "run", "standalone", "--data", str(self.data), "--port", "0",
-                "--metrics-port", "0", *self._arguments, *sets]
+        return [
+            str(kite_binary()),
+            "run",
+            "standalone",
+            "--data",
+            str(self.data),
+            "--port",
+            "0",
+            "--metrics-port",
+            "0",
+            *self._arguments,
+            *sets,
+        ]
 
     def start(self, seconds: float = 30) -> Server:
         """Starts the process and returns once it can serve."""
@@ -85,8 +106,9 @@ class Server:
         assert not self.alive(), "the server runs already"
         self._address_file().unlink(missing_ok=True)
         with open(self.log_path, "ab") as log:
-            self._process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log,
-                                             stderr=log, env=self._environment)
+            self._process = subprocess.Popen(
+                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment
+            )
         return self
 
     def wait_ready(self, seconds: float = 30) -> None:
@@ -178,7 +200,7 @@ class Server:
         """Fails on what a sanitizer has reported."""
         text = self.log()
         for mark in SANITIZER_MARKS:
-            assert mark not in text, text[text.index(mark):][:8000]
+            assert mark not in text, text[text.index(mark) :][:8000]
 
     # -- figures ------------------------------------------------------------------------------
 

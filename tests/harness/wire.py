@@ -43,34 +43,40 @@ def raw_call(opened: grpc.Channel, method: str, payload: bytes, seconds: float =
 
 
 def int64_column(name: str, values: list[int]) -> schema_pb2.FieldData:
-    return schema.FieldData(type=schema.Int64, field_name=name, scalars=schema.ScalarField(
-        long_data=schema.LongArray(data=values)))
+    return schema.FieldData(
+        type=schema.Int64, field_name=name, scalars=schema.ScalarField(long_data=schema.LongArray(data=values))
+    )
 
 
 def varchar_column(name: str, values: list[str]) -> schema_pb2.FieldData:
-    return schema.FieldData(type=schema.VarChar, field_name=name, scalars=schema.ScalarField(
-        string_data=schema.StringArray(data=values)))
+    return schema.FieldData(
+        type=schema.VarChar, field_name=name, scalars=schema.ScalarField(string_data=schema.StringArray(data=values))
+    )
 
 
 def packed_vectors(name: str, rows: np.ndarray) -> schema_pb2.FieldData:
     """A vector column without a Python object per number: field 1 of FloatArray is the packed bytes."""
     data = np.ascontiguousarray(rows, np.float32).tobytes()
     floats = schema.FloatArray.FromString(b"\x0a" + varint(len(data)) + data)
-    return schema.FieldData(type=schema.FloatVector, field_name=name, vectors=schema.VectorField(
-        dim=rows.shape[1], float_vector=floats))
+    return schema.FieldData(
+        type=schema.FloatVector, field_name=name, vectors=schema.VectorField(dim=rows.shape[1], float_vector=floats)
+    )
 
 
 def varint(number: int) -> bytes:
     out = bytearray()
-    while number > 0x7f:
-        out.append(number & 0x7f | 0x80)
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
         number >>= 7
     return bytes([*out, number])
 
 
 def vector_column(name: str, values: list[float], dim: int) -> schema_pb2.FieldData:
-    return schema.FieldData(type=schema.FloatVector, field_name=name, vectors=schema.VectorField(
-        dim=dim, float_vector=schema.FloatArray(data=values)))
+    return schema.FieldData(
+        type=schema.FloatVector,
+        field_name=name,
+        vectors=schema.VectorField(dim=dim, float_vector=schema.FloatArray(data=values)),
+    )
 
 
 def insert_request(collection: str, columns: list[schema_pb2.FieldData], rows: int) -> milvus_pb2.InsertRequest:
@@ -86,13 +92,22 @@ def placeholder(vectors: np.ndarray, kind: int = common_pb2.PlaceholderType.Floa
 def search_request(collection: str, group: bytes, nq: int, **parameters: object) -> milvus_pb2.SearchRequest:
     texts = {"anns_field": "vec", "topk": 3, "params": "{}", "metric_type": "L2", "round_decimal": -1, **parameters}
     pairs = [common.KeyValuePair(key=key, value=str(value)) for key, value in texts.items()]
-    return pb.SearchRequest(collection_name=collection, placeholder_group=group, nq=nq, search_params=pairs,
-                            dsl_type=common.DslType.BoolExprV1)
+    return pb.SearchRequest(
+        collection_name=collection,
+        placeholder_group=group,
+        nq=nq,
+        search_params=pairs,
+        dsl_type=common.DslType.BoolExprV1,
+    )
 
 
 def field_schema(name: str, kind: int, primary: bool = False, **parameters: object) -> schema_pb2.FieldSchema:
-    return schema.FieldSchema(name=name, data_type=kind, is_primary_key=primary, type_params=[
-        common.KeyValuePair(key=key, value=str(value)) for key, value in parameters.items()])
+    return schema.FieldSchema(
+        name=name,
+        data_type=kind,
+        is_primary_key=primary,
+        type_params=[common.KeyValuePair(key=key, value=str(value)) for key, value in parameters.items()],
+    )
 
 
 def create_request(name: str, fields: list[schema_pb2.FieldSchema]) -> milvus_pb2.CreateCollectionRequest:

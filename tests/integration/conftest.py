@@ -38,14 +38,20 @@ class IdleChannel:
 @pytest.fixture(scope="session", autouse=True)
 def idle_channel(request: pytest.FixtureRequest) -> Iterator[IdleChannel | None]:
     """Opened before the first test, so that the one that asks for it hardly waits."""
-    if not any("idle_channel" in item.fixturenames and item.name.startswith("test_an_idle_channel")
-               for item in request.session.items):
+    if not any(
+        "idle_channel" in item.fixturenames and item.name.startswith("test_an_idle_channel")
+        for item in request.session.items
+    ):
         yield None
         return
     server: Server = request.getfixturevalue("server")
-    options = [("grpc.keepalive_time_ms", 10_000), ("grpc.keepalive_timeout_ms", 5_000),
-               ("grpc.keepalive_permit_without_calls", 1), ("grpc.http2.max_pings_without_data", 0),
-               ("grpc.enable_retries", 0)]
+    options = [
+        ("grpc.keepalive_time_ms", 10_000),
+        ("grpc.keepalive_timeout_ms", 5_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.enable_retries", 0),
+    ]
     with grpc.insecure_channel(server.address, options=options) as channel:
         idle = IdleChannel(channel)
         channel.subscribe(idle.note)

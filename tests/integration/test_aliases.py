@@ -63,8 +63,12 @@ def test_unknown_names(client, names, alias):
     name = simple(client, names(), index=None)
     client.create_alias(name, alias)
     missing = names()
-    for call in (lambda: client.create_alias(missing, names()), lambda: client.alter_alias(missing, alias),
-                 lambda: client.alter_alias(name, missing), lambda: client.describe_alias(missing)):
+    for call in (
+        lambda: client.create_alias(missing, names()),
+        lambda: client.alter_alias(missing, alias),
+        lambda: client.alter_alias(name, missing),
+        lambda: client.describe_alias(missing),
+    ):
         with pytest.raises(MilvusException, match=missing):
             call()
     assert not client.has_collection(missing)

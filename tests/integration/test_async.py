@@ -57,6 +57,7 @@ def test_a_whole_life(server, name):
             await client.rename_collection(name, name + "_new")
             await client.drop_collection(name + "_new")
             assert not await client.has_collection(name + "_new")
+
     asyncio.run(life())
 
 
@@ -72,6 +73,7 @@ def test_databases_and_flush_all(server, name):
             assert (await client.get_collection_stats("inner"))["row_count"] == 3
             await client.drop_collection("inner")
             await client.drop_database(name)
+
     asyncio.run(life())
 
 
@@ -81,12 +83,15 @@ def test_many_calls_at_once(server, name):
             await create(client, name)
             data = vectors(400, 8)
             rows = simple_rows(data)
-            await asyncio.gather(*(client.insert(name, rows[i:i + 10]) for i in range(0, 400, 10)))
-            found = await asyncio.gather(*(client.search(name, data=[v], limit=1, anns_field="vec") for v in data[:100]))
+            await asyncio.gather(*(client.insert(name, rows[i : i + 10]) for i in range(0, 400, 10)))
+            found = await asyncio.gather(
+                *(client.search(name, data=[v], limit=1, anns_field="vec") for v in data[:100])
+            )
             assert [hits[0][0].id for hits in found] == list(range(100))
             counts = await asyncio.gather(*(client.query(name, output_fields=["count(*)"]) for _ in range(20)))
             assert all(rows[0]["count(*)"] == 400 for rows in counts)
             await client.drop_collection(name)
+
     asyncio.run(life())
 
 
@@ -100,6 +105,7 @@ def test_errors_arrive(server, name):
             with pytest.raises(MilvusException):
                 await client.query(name, filter="num >")
             await client.drop_collection(name)
+
     asyncio.run(life())
 
 
@@ -108,11 +114,12 @@ def test_cancelled_calls_disturb_nobody(server, client, name):
         async with AsyncMilvusClient(uri=server.uri) as own:
             await create(own, name)
             rows = simple_rows(vectors(2000, 8))
-            tasks = [asyncio.create_task(own.insert(name, rows[i:i + 100])) for i in range(0, 2000, 100)]
+            tasks = [asyncio.create_task(own.insert(name, rows[i : i + 100])) for i in range(0, 2000, 100)]
             await asyncio.sleep(0)
             for task in tasks[::2]:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
     asyncio.run(life())
     kept = client.query(name, output_fields=["count(*)"], consistency_level="Strong")[0]["count(*)"]
     assert kept % 100 == 0 and kept >= 1000

@@ -1,4 +1,4 @@
-"""Input that no SDK would send: the server answers or refuses, lives on, and an untouched collection stays as it was."""
+"""Input that no SDK would send: an answer or a refusal, and another collection that stays as it was."""
 
 from __future__ import annotations
 
@@ -41,13 +41,20 @@ def untouched(server, client, name):
 
 def sample_messages(collection: str) -> list[bytes]:
     """Serialized requests whose pieces make good starting points."""
-    columns = [wire.int64_column("id", [1]), wire.int64_column("num", [1]), wire.varchar_column("text", ["a"]),
-               wire.vector_column("vec", [0.5] * 8, 8)]
+    columns = [
+        wire.int64_column("id", [1]),
+        wire.int64_column("num", [1]),
+        wire.varchar_column("text", ["a"]),
+        wire.vector_column("vec", [0.5] * 8, 8),
+    ]
     search = wire.search_request("elsewhere", wire.placeholder(np.zeros((1, 8), np.float32)), 1)
-    return [wire.insert_request("elsewhere", columns, 1).SerializeToString(), search.SerializeToString(),
-            wire.pb.QueryRequest(collection_name="elsewhere", expr="id > 0").SerializeToString(),
-            wire.create_request("elsewhere", [wire.field_schema("id", 5, primary=True)]).SerializeToString(),
-            wire.pb.DescribeCollectionRequest(collection_name=collection).SerializeToString()]
+    return [
+        wire.insert_request("elsewhere", columns, 1).SerializeToString(),
+        search.SerializeToString(),
+        wire.pb.QueryRequest(collection_name="elsewhere", expr="id > 0").SerializeToString(),
+        wire.create_request("elsewhere", [wire.field_schema("id", 5, primary=True)]).SerializeToString(),
+        wire.pb.DescribeCollectionRequest(collection_name=collection).SerializeToString(),
+    ]
 
 
 def mutations(message: bytes, source: random.Random) -> list[bytes]:
@@ -56,11 +63,17 @@ def mutations(message: bytes, source: random.Random) -> list[bytes]:
     flipped = bytearray(message)
     for _ in range(1 + len(message) // 20):
         flipped[source.randrange(len(message))] ^= 1 << source.randrange(8)
-    return [message[:position], bytes(flipped), message[:position] + b"\xff\xff\xff\xff\x7f" + message[position:],
-            message[position:] + message]
+    return [
+        message[:position],
+        bytes(flipped),
+        message[:position] + b"\xff\xff\xff\xff\x7f" + message[position:],
+        message[position:] + message,
+    ]
 
 
-@pytest.mark.parametrize("method", [m for m in wire.method_names() if not m.startswith(("Drop", "CreateReplicateStream"))])
+@pytest.mark.parametrize(
+    "method", [m for m in wire.method_names() if not m.startswith(("Drop", "CreateReplicateStream"))]
+)
 def test_random_and_truncated_messages(server, untouched, seed, method):
     source = random.Random(f"{seed}/{method}")
     payloads = [b"", b"\x00", b"\xff" * 64, source.randbytes(200)]
@@ -83,8 +96,14 @@ def test_unknown_methods_and_services(server, untouched):
 
 def test_bytes_that_are_no_http2(server, untouched, seed):
     source = random.Random(seed)
-    starts = [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-              b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + source.randbytes(500), source.randbytes(5000), b""]
+    starts = [
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + source.randbytes(500),
+        source.randbytes(5000),
+        b"",
+    ]
     for data in starts:
         with socket.create_connection(("127.0.0.1", server.port), timeout=5) as opened:
             opened.sendall(data)
@@ -103,10 +122,18 @@ WRONG_COLUMNS = {
     "empty-scalars": scalar(wire.schema.Int64),
     "no-values": wire.int64_column("num", []),
     "too-many-values": wire.int64_column("num", list(range(1000))),
-    "valid-data-shorter": wire.schema.FieldData(type=wire.schema.Int64, field_name="num", valid_data=[True],
-                                                scalars=wire.schema.ScalarField(long_data=wire.schema.LongArray(data=[1]))),
-    "valid-data-longer": wire.schema.FieldData(type=wire.schema.Int64, field_name="num", valid_data=[True] * 9,
-                                               scalars=wire.schema.ScalarField(long_data=wire.schema.LongArray(data=[1]))),
+    "valid-data-shorter": wire.schema.FieldData(
+        type=wire.schema.Int64,
+        field_name="num",
+        valid_data=[True],
+        scalars=wire.schema.ScalarField(long_data=wire.schema.LongArray(data=[1])),
+    ),
+    "valid-data-longer": wire.schema.FieldData(
+        type=wire.schema.Int64,
+        field_name="num",
+        valid_data=[True] * 9,
+        scalars=wire.schema.ScalarField(long_data=wire.schema.LongArray(data=[1])),
+    ),
     "int-array-for-int64": scalar(wire.schema.Int64, int_data=wire.schema.IntArray(data=[1, 2])),
     "json-for-int64": scalar(wire.schema.JSON, json_data=wire.schema.JSONArray(data=[b"{}", b"{}"])),
     "no-name": wire.int64_column("", [1, 2]),
@@ -116,18 +143,28 @@ WRONG_COLUMNS = {
 @pytest.mark.parametrize("kind", WRONG_COLUMNS)
 def test_columns_of_wrong_lengths_and_types(server, client, name, untouched, kind):
     simple(client, name)
-    columns = [wire.int64_column("id", [1, 2]), WRONG_COLUMNS[kind], wire.varchar_column("text", ["a", "b"]),
-               wire.vector_column("vec", [0.5] * 16, 8)]
+    columns = [
+        wire.int64_column("id", [1, 2]),
+        WRONG_COLUMNS[kind],
+        wire.varchar_column("text", ["a", "b"]),
+        wire.vector_column("vec", [0.5] * 16, 8),
+    ]
     with wire.stub(server.address) as stub:
         assert stub.Insert(wire.insert_request(name, columns, 2)).status.code != 0
     assert count(client, name) == 0
 
 
-@pytest.mark.parametrize(("floats", "dim"), [(0, 8), (15, 8), (17, 8), (16, 0), (16, -8), (16, 16), (16, 2**40), (16, 4)])
+@pytest.mark.parametrize(
+    ("floats", "dim"), [(0, 8), (15, 8), (17, 8), (16, 0), (16, -8), (16, 16), (16, 2**40), (16, 4)]
+)
 def test_vector_columns_of_wrong_lengths(server, client, name, untouched, floats, dim):
     simple(client, name)
-    columns = [wire.int64_column("id", [1, 2]), wire.int64_column("num", [1, 2]), wire.varchar_column("text", ["a", "b"]),
-               wire.vector_column("vec", [0.5] * floats, dim)]
+    columns = [
+        wire.int64_column("id", [1, 2]),
+        wire.int64_column("num", [1, 2]),
+        wire.varchar_column("text", ["a", "b"]),
+        wire.vector_column("vec", [0.5] * floats, dim),
+    ]
     with wire.stub(server.address) as stub:
         assert stub.Insert(wire.insert_request(name, columns, 2)).status.code != 0
     assert count(client, name) == 0
@@ -143,12 +180,18 @@ def test_numbers_that_are_none(client, name, untouched, value):
     assert count(client, name) == 0
 
 
-@pytest.mark.parametrize("text", [b"{", b"", b"nul", b'{"a":}', b"[1,]", b'{"a":NaN}', b"\xff\xfe", b'"\\ud800"',
-                                  b"[" * 100_000], ids=lambda t: repr(t[:10]))
+@pytest.mark.parametrize(
+    "text",
+    [b"{", b"", b"nul", b'{"a":}', b"[1,]", b'{"a":NaN}', b"\xff\xfe", b'"\\ud800"', b"[" * 100_000],
+    ids=lambda t: repr(t[:10]),
+)
 def test_json_that_is_none(server, client, name, untouched, text):
     create(client, name, [key_field(), ("j", DataType.JSON, {}), vector_field(2)])
-    column = wire.schema.FieldData(type=wire.schema.JSON, field_name="j", scalars=wire.schema.ScalarField(
-        json_data=wire.schema.JSONArray(data=[text])))
+    column = wire.schema.FieldData(
+        type=wire.schema.JSON,
+        field_name="j",
+        scalars=wire.schema.ScalarField(json_data=wire.schema.JSONArray(data=[text])),
+    )
     columns = [wire.int64_column("id", [1]), column, wire.vector_column("vec", [0.5] * 2, 2)]
     with wire.stub(server.address) as stub:
         status = stub.Insert(wire.insert_request(name, columns, 1)).status
@@ -159,8 +202,12 @@ def test_json_that_is_none(server, client, name, untouched, text):
 def test_a_dynamic_column_that_is_no_object(server, client, name, untouched):
     create(client, name, [key_field(), vector_field(2)], dynamic=True)
     for text in (b"[1]", b"5", b"{bad", b'{"id": 5}'):
-        column = wire.schema.FieldData(type=wire.schema.JSON, field_name="$meta", is_dynamic=True,
-                                       scalars=wire.schema.ScalarField(json_data=wire.schema.JSONArray(data=[text])))
+        column = wire.schema.FieldData(
+            type=wire.schema.JSON,
+            field_name="$meta",
+            is_dynamic=True,
+            scalars=wire.schema.ScalarField(json_data=wire.schema.JSONArray(data=[text])),
+        )
         columns = [wire.int64_column("id", [1]), column, wire.vector_column("vec", [0.5] * 2, 2)]
         with wire.stub(server.address) as stub:
             assert stub.Insert(wire.insert_request(name, columns, 1)).status.code != 0, text
@@ -169,25 +216,57 @@ def test_a_dynamic_column_that_is_no_object(server, client, name, untouched):
 
 # -- names ------------------------------------------------------------------------------------------------------------
 
-NAMES = ["../up", "a/b", "/etc/passwd", "a\\b", "a b", "", "1st", "a" * 256, "ü", "a\nb", "-x", "a;b", "a.b", "..", "%2e"]
+NAMES = [
+    "../up",
+    "a/b",
+    "/etc/passwd",
+    "a\\b",
+    "a b",
+    "",
+    "1st",
+    "a" * 256,
+    "ü",
+    "a\nb",
+    "-x",
+    "a;b",
+    "a.b",
+    "..",
+    "%2e",
+]
 
 
 @pytest.mark.parametrize("bad", NAMES)
 def test_names_with_path_characters(server, client, name, untouched, bad):
     simple(client, name, index=None)
-    fields = [wire.field_schema("id", wire.schema.Int64, primary=True), wire.field_schema("vec", wire.schema.FloatVector, dim=4)]
+    fields = [
+        wire.field_schema("id", wire.schema.Int64, primary=True),
+        wire.field_schema("vec", wire.schema.FloatVector, dim=4),
+    ]
     with wire.stub(server.address) as stub:
-        replies = [stub.CreateCollection(wire.create_request(bad, fields)),
-                   stub.CreateDatabase(wire.pb.CreateDatabaseRequest(db_name=bad)),
-                   stub.CreatePartition(wire.pb.CreatePartitionRequest(collection_name=name, partition_name=bad)),
-                   stub.CreateAlias(wire.pb.CreateAliasRequest(collection_name=name, alias=bad)),
-                   stub.RenameCollection(wire.pb.RenameCollectionRequest(oldName=name, newName=bad)),
-                   stub.CreateCollection(wire.create_request(f"{name}_f", [*fields, wire.field_schema(bad, wire.schema.Int64)]))]
+        replies = [
+            stub.CreateCollection(wire.create_request(bad, fields)),
+            stub.CreateDatabase(wire.pb.CreateDatabaseRequest(db_name=bad)),
+            stub.CreatePartition(wire.pb.CreatePartitionRequest(collection_name=name, partition_name=bad)),
+            stub.CreateAlias(wire.pb.CreateAliasRequest(collection_name=name, alias=bad)),
+            stub.RenameCollection(wire.pb.RenameCollectionRequest(oldName=name, newName=bad)),
+            stub.CreateCollection(
+                wire.create_request(f"{name}_f", [*fields, wire.field_schema(bad, wire.schema.Int64)])
+            ),
+        ]
         if bad:
-            replies.append(stub.CreateIndex(wire.pb.CreateIndexRequest(
-                collection_name=name, field_name="vec", index_name=bad, extra_params=[
-                    wire.common.KeyValuePair(key="index_type", value="FLAT"),
-                    wire.common.KeyValuePair(key="metric_type", value="L2")])))
+            replies.append(
+                stub.CreateIndex(
+                    wire.pb.CreateIndexRequest(
+                        collection_name=name,
+                        field_name="vec",
+                        index_name=bad,
+                        extra_params=[
+                            wire.common.KeyValuePair(key="index_type", value="FLAT"),
+                            wire.common.KeyValuePair(key="metric_type", value="L2"),
+                        ],
+                    )
+                )
+            )
     assert all(status.code != 0 for status in replies), [status.code for status in replies]
     assert all("not found" not in status.reason.lower() for status in replies[:2])
 
@@ -222,12 +301,23 @@ FILTERS = {
 @pytest.mark.parametrize("kind", FILTERS)
 def test_filters_deep_and_long(server, client, name, untouched, kind):
     """An answer or an error, in bounded time."""
-    create(client, name, [key_field(), ("num", DataType.INT64, {}), ("text", DataType.VARCHAR, {"max_length": 64}),
-                          ("doc", DataType.JSON, {}), vector_field(2)])
+    create(
+        client,
+        name,
+        [
+            key_field(),
+            ("num", DataType.INT64, {}),
+            ("text", DataType.VARCHAR, {"max_length": 64}),
+            ("doc", DataType.JSON, {}),
+            vector_field(2),
+        ],
+    )
     insert(client, name, [{"id": i, "num": i, "text": "a" * (i % 60), "doc": {}, "vec": [i, 1]} for i in range(100)])
     started = time.monotonic()
     with wire.stub(server.address) as stub:
-        reply = stub.Query(wire.pb.QueryRequest(collection_name=name, expr=FILTERS[kind], output_fields=["id"]), timeout=30)
+        reply = stub.Query(
+            wire.pb.QueryRequest(collection_name=name, expr=FILTERS[kind], output_fields=["id"]), timeout=30
+        )
         stub.Delete(wire.pb.DeleteRequest(collection_name="elsewhere", expr=FILTERS[kind]), timeout=30)
     assert time.monotonic() - started < 30
     assert len(reply.status.reason) < 10_000, "the error repeats the whole filter"
@@ -242,13 +332,15 @@ def test_nq_topk_and_dim_over_the_limits(server, client, name, untouched):
     simple(client, name)
     zeros = np.zeros((1, 8), np.float32)
     with wire.stub(server.address) as stub:
-        for request in (wire.search_request(name, wire.placeholder(zeros), 2**62),
-                        wire.search_request(name, wire.placeholder(zeros), -1),
-                        wire.search_request(name, wire.placeholder(zeros), 1, topk=2**31),
-                        wire.search_request(name, wire.placeholder(zeros), 1, topk=-(2**63)),
-                        wire.search_request(name, wire.placeholder(zeros), 1, offset=2**62),
-                        wire.search_request(name, wire.placeholder(np.zeros((1, 40_000), np.float32)), 1),
-                        wire.search_request(name, wire.placeholder(np.zeros((16_385, 8), np.float32)), 16_385)):
+        for request in (
+            wire.search_request(name, wire.placeholder(zeros), 2**62),
+            wire.search_request(name, wire.placeholder(zeros), -1),
+            wire.search_request(name, wire.placeholder(zeros), 1, topk=2**31),
+            wire.search_request(name, wire.placeholder(zeros), 1, topk=-(2**63)),
+            wire.search_request(name, wire.placeholder(zeros), 1, offset=2**62),
+            wire.search_request(name, wire.placeholder(np.zeros((1, 40_000), np.float32)), 1),
+            wire.search_request(name, wire.placeholder(np.zeros((16_385, 8), np.float32)), 16_385),
+        ):
             assert stub.Search(request, timeout=20).status.code != 0
 
 
@@ -258,9 +350,12 @@ def test_schemas_over_the_limits(server, client, name, untouched):
     many = [wire.field_schema(f"f{i}", wire.schema.Int64) for i in range(5000)]
     many_vectors = [wire.field_schema(f"v{i}", wire.schema.FloatVector, dim=4) for i in range(100)]
     with wire.stub(server.address) as stub:
-        for fields in ([key, vector, *many], [key, *many_vectors],
-                       [key, wire.field_schema("vec", wire.schema.FloatVector, dim=2**40)],
-                       [key, vector, wire.field_schema("t", wire.schema.VarChar, max_length=2**31)]):
+        for fields in (
+            [key, vector, *many],
+            [key, *many_vectors],
+            [key, wire.field_schema("vec", wire.schema.FloatVector, dim=2**40)],
+            [key, vector, wire.field_schema("t", wire.schema.VarChar, max_length=2**31)],
+        ):
             assert stub.CreateCollection(wire.create_request(name, fields)).code != 0
         shards = wire.create_request(name, [key, vector])
         shards.shards_num = 10_000
@@ -327,8 +422,12 @@ def test_a_client_that_vanishes_mid_call(server, client, name, untouched, seed):
 
 def test_calls_that_are_cancelled(server, client, name, untouched):
     simple(client, name)
-    columns = [wire.int64_column("id", list(range(20_000))), wire.int64_column("num", [1] * 20_000),
-               wire.varchar_column("text", ["a"] * 20_000), wire.vector_column("vec", [0.5] * 160_000, 8)]
+    columns = [
+        wire.int64_column("id", list(range(20_000))),
+        wire.int64_column("num", [1] * 20_000),
+        wire.varchar_column("text", ["a"] * 20_000),
+        wire.vector_column("vec", [0.5] * 160_000, 8),
+    ]
     request = wire.insert_request(name, columns, 20_000)
     search = wire.search_request(name, wire.placeholder(np.zeros((2000, 8), np.float32)), 2000, topk=1000)
     with wire.stub(server.address) as stub:

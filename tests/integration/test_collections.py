@@ -13,21 +13,30 @@ def test_the_quick_form_creates_indexes_and_loads(client, name):
     client.create_collection(name, dimension=4)
     described = client.describe_collection(name)
     assert [(f["name"], f["type"]) for f in described["fields"]] == [
-        ("id", DataType.INT64), ("vector", DataType.FLOAT_VECTOR)]
+        ("id", DataType.INT64),
+        ("vector", DataType.FLOAT_VECTOR),
+    ]
     assert described["enable_dynamic_field"] is True
     assert described["auto_id"] is False
     assert client.list_indexes(name) == ["vector"]
     assert client.describe_index(name, "vector")["metric_type"] == "COSINE"
     assert client.get_load_state(name)["state"].name == "Loaded"
     client.insert(name, [{"id": i, "vector": [i, 1, 2, 3], "colour": "red"} for i in range(5)])
-    found = client.search(name, data=[[4, 1, 2, 3]], limit=1, output_fields=["colour"],
-                          consistency_level="Strong")
+    found = client.search(name, data=[[4, 1, 2, 3]], limit=1, output_fields=["colour"], consistency_level="Strong")
     assert found[0][0].id == 4 and found[0][0]["entity"] == {"colour": "red"}
 
 
 def test_the_quick_form_with_text_keys_and_other_names(client, name):
-    client.create_collection(name, dimension=3, primary_field_name="key", id_type="string", max_length=20,
-                             vector_field_name="embedding", metric_type="IP", enable_dynamic_field=False)
+    client.create_collection(
+        name,
+        dimension=3,
+        primary_field_name="key",
+        id_type="string",
+        max_length=20,
+        vector_field_name="embedding",
+        metric_type="IP",
+        enable_dynamic_field=False,
+    )
     fields = {f["name"]: f for f in client.describe_collection(name)["fields"]}
     assert fields["key"]["type"] == DataType.VARCHAR and fields["key"]["params"]["max_length"] == 20
     assert fields["embedding"]["params"]["dim"] == 3
@@ -44,13 +53,16 @@ def test_the_quick_form_with_auto_id(client, name):
 
 
 def test_describe_gives_back_what_was_declared(client, name):
-    fields = [("id", DataType.INT64, {"is_primary": True, "description": "the key"}),
-              ("flag", DataType.BOOL, {"nullable": True}),
-              ("price", DataType.DOUBLE, {"default_value": 2.5}),
-              ("text", DataType.VARCHAR, {"max_length": 100, "description": "a text"}),
-              ("tags", DataType.ARRAY, {"element_type": DataType.VARCHAR, "max_capacity": 5, "max_length": 10}),
-              ("doc", DataType.JSON, {}),
-              ("vec", DataType.FLOAT_VECTOR, {"dim": 7}), ("vec2", DataType.FLOAT_VECTOR, {"dim": 2})]
+    fields = [
+        ("id", DataType.INT64, {"is_primary": True, "description": "the key"}),
+        ("flag", DataType.BOOL, {"nullable": True}),
+        ("price", DataType.DOUBLE, {"default_value": 2.5}),
+        ("text", DataType.VARCHAR, {"max_length": 100, "description": "a text"}),
+        ("tags", DataType.ARRAY, {"element_type": DataType.VARCHAR, "max_capacity": 5, "max_length": 10}),
+        ("doc", DataType.JSON, {}),
+        ("vec", DataType.FLOAT_VECTOR, {"dim": 7}),
+        ("vec2", DataType.FLOAT_VECTOR, {"dim": 2}),
+    ]
     schema = schema_of(fields, dynamic=True, description="what it is for")
     client.create_collection(name, schema=schema, consistency_level="Session", num_shards=2)
     got = client.describe_collection(name)
@@ -96,8 +108,9 @@ def test_show_collections_gives_parallel_arrays(server, client, name):
     simple(client, name)
     with wire.stub(server.address) as stub:
         everything = stub.ShowCollections(wire.pb.ShowCollectionsRequest())
-        loaded = stub.ShowCollections(wire.pb.ShowCollectionsRequest(
-            type=wire.pb.ShowType.InMemory, collection_names=[name]))
+        loaded = stub.ShowCollections(
+            wire.pb.ShowCollectionsRequest(type=wire.pb.ShowType.InMemory, collection_names=[name])
+        )
     size = len(everything.collection_names)
     assert size == len(everything.collection_ids) == len(everything.created_timestamps)
     assert size == len(everything.created_utc_timestamps)
@@ -191,9 +204,16 @@ def test_field_parameters_can_be_altered(client, name):
 def test_a_client_with_an_old_schema_is_told_so(server, client, name):
     """A wrong schema timestamp gives code 109 and old code 62: the SDK drops its cache and tries again."""
     simple(client, name)
-    request = wire.insert_request(name, [
-        wire.int64_column("id", [1]), wire.int64_column("num", [1]), wire.varchar_column("text", ["a"]),
-        wire.vector_column("vec", [0.0] * 8, 8)], 1)
+    request = wire.insert_request(
+        name,
+        [
+            wire.int64_column("id", [1]),
+            wire.int64_column("num", [1]),
+            wire.varchar_column("text", ["a"]),
+            wire.vector_column("vec", [0.0] * 8, 8),
+        ],
+        1,
+    )
     current = client.describe_collection(name)["update_timestamp"]
     with wire.stub(server.address) as stub:
         request.schema_timestamp = current - 1

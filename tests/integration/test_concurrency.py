@@ -6,7 +6,17 @@ import threading
 from collections.abc import Callable
 
 import numpy as np
-from harness.collections import compact, count, create, insert, key_field, simple, simple_rows, vector_field, wait_indexed
+from harness.collections import (
+    compact,
+    count,
+    create,
+    insert,
+    key_field,
+    simple,
+    simple_rows,
+    vector_field,
+    wait_indexed,
+)
 from harness.oracle import vectors
 from pymilvus import DataType, MilvusException
 
@@ -42,8 +52,10 @@ def test_writers_readers_flushes_and_compactions(client, connection, server, nam
         own, random = connection(server), np.random.default_rng([seed, owner])
         first = owner * keys_each
         for version in range(1, rounds + 1):
-            rows = [{"id": first + i, "owner": owner, "version": version, "vec": v}
-                    for i, v in enumerate(random.standard_normal((keys_each, 16)).astype(np.float32))]
+            rows = [
+                {"id": first + i, "owner": owner, "version": version, "vec": v}
+                for i, v in enumerate(random.standard_normal((keys_each, 16)).astype(np.float32))
+            ]
             own.upsert(name, rows)
             if version < rounds:
                 own.delete(name, ids=list(range(first, first + version)))
@@ -119,15 +131,20 @@ def test_collections_come_and_go_under_traffic(client, connection, server, names
     def disturb() -> None:
         own = connection(server)
         while not stop.is_set():
-            for call in (lambda: own.insert(made, simple_rows(vectors(1, 8), first=99)),
-                         lambda: own.query(made, filter="id >= 0", output_fields=["id"]),
-                         lambda: own.search(made, data=[[0.0] * 8], limit=3),
-                         lambda: own.flush(made)):
+            for call in (
+                lambda: own.insert(made, simple_rows(vectors(1, 8), first=99)),
+                lambda: own.query(made, filter="id >= 0", output_fields=["id"]),
+                lambda: own.search(made, data=[[0.0] * 8], limit=3),
+                lambda: own.flush(made),
+            ):
                 try:
                     call()
                 except MilvusException as error:
-                    assert error.code in (100, 101, 109, 700, 1) or "not found" in error.message or \
-                        "not loaded" in error.message, error
+                    assert (
+                        error.code in (100, 101, 109, 700, 1)
+                        or "not found" in error.message
+                        or "not loaded" in error.message
+                    ), error
 
     run_all([cycle, disturb, disturb])
     assert not client.has_collection(made)

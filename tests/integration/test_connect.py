@@ -13,8 +13,13 @@ from pymilvus import MilvusClient, MilvusException, connections
 
 def test_connect_answers_an_identifier_and_the_version(server):
     with wire.stub(server.address) as stub:
-        reply = stub.Connect(wire.pb.ConnectRequest(client_info=wire.common.ClientInfo(
-            sdk_type="Python", sdk_version="3.0.2", user="root", host="somewhere")))
+        reply = stub.Connect(
+            wire.pb.ConnectRequest(
+                client_info=wire.common.ClientInfo(
+                    sdk_type="Python", sdk_version="3.0.2", user="root", host="somewhere"
+                )
+            )
+        )
     assert reply.status.code == 0 and reply.status.error_code == 0
     assert reply.identifier != 0
     assert re.fullmatch(r"v\d+\.\d+\.\d+.*", reply.server_info.build_tags)
@@ -49,8 +54,12 @@ def test_orm_connect_has_connection_disconnect(server):
 
 
 def test_any_credentials_are_accepted_while_authentication_is_off(server, connection):
-    for options in ({"token": "root:Milvus"}, {"token": "whatever"}, {"token": ""},
-                    {"token": "", "user": "someone", "password": "something"}):
+    for options in (
+        {"token": "root:Milvus"},
+        {"token": "whatever"},
+        {"token": ""},
+        {"token": "", "user": "someone", "password": "something"},
+    ):
         assert isinstance(connection(server, **options).list_collections(), list)
 
 
@@ -97,8 +106,13 @@ def test_the_database_comes_from_the_metadata_or_the_request(server, client, con
 
 
 def test_metadata_that_means_nothing_is_ignored(server):
-    extra = (("identifier", "not-a-number"), ("client-request-id", "x" * 500), ("log_level", "debug"),
-             ("client-request-unixmsec", "soon"), ("authorization", "%%%"))
+    extra = (
+        ("identifier", "not-a-number"),
+        ("client-request-id", "x" * 500),
+        ("log_level", "debug"),
+        ("client-request-unixmsec", "soon"),
+        ("authorization", "%%%"),
+    )
     with wire.stub(server.address) as stub:
         assert stub.GetVersion(wire.pb.GetVersionRequest(), metadata=extra).status.code == 0
 

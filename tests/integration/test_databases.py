@@ -71,7 +71,11 @@ def test_refusals(client, database, names):
         with pytest.raises(MilvusException, match=missing) as error:
             call()
         assert error.value.code == 800
-    for call in (lambda: client.create_database(database), lambda: client.drop_database("default"),
-                 lambda: client.create_database("bad name!"), lambda: client.create_database("../up")):
+    for call in (
+        lambda: client.create_database(database),
+        lambda: client.drop_database("default"),
+        lambda: client.create_database("bad name!"),
+        lambda: client.create_database("../up"),
+    ):
         with pytest.raises(MilvusException):
             call()

@@ -1,8 +1,8 @@
 """What wrong calls get: Milvus's code, its recognisable words, and nothing of our insides.
 
-One case per row of the table in the reference `milvus_errors.md` (Milvus 2.3.5). Where Milvus answers 65535 (unexpected)
-for a mistake of the caller, 1100 (invalid parameter) and the code of the thing's own range are as good: no client
-branches on them. Where Milvus accepts what it never should, the case says so and asks for a refusal.
+One case per row of the table of Milvus 2.3.5's answers. Where Milvus says 65535 (unexpected) for a mistake of the
+caller, 1100 (invalid parameter) and the code of the thing's own range are as good: no client branches on them. Where
+Milvus accepts what it never should, the case says so and asks for a refusal.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ def with_schema(*fields) -> Callable[[World], object]:
             world.client.create_collection(name, schema=schema_of(fields))
         finally:
             assert not world.client.has_collection(name)
+
     return call
 
 
@@ -80,6 +81,7 @@ def with_index(kind: str, metric: str = "L2", column: str = "vec", **params) -> 
             create_index(world.client, world.e2, column, kind, metric, params)
         finally:
             assert world.client.list_indexes(world.e2) == []
+
     return call
 
 
@@ -87,13 +89,17 @@ def searching(**options) -> Callable[[World], object]:
     def call(world: World) -> object:
         arguments = {"data": [[0.0] * DIM], "limit": 10, "anns_field": "vec", **options}
         return world.client.search(arguments.pop("collection_name", world.e1), **arguments)
+
     return call
 
 
 def inserting(change: dict, **options) -> Callable[[World], object]:
     def call(world: World) -> object:
         row = {k: v for k, v in {**world.row, **change}.items() if v is not None}
-        return world.client.insert(options.get("collection", world.e1), [row], partition_name=options.get("partition", ""))
+        return world.client.insert(
+            options.get("collection", world.e1), [row], partition_name=options.get("partition", "")
+        )
+
     return call
 
 
@@ -117,20 +123,45 @@ CASES = [
     Case("create/name-exists-with-another-schema", other_schema, PARAMETER, ("different parameters",)),
     Case("create/no-primary-key", with_schema(vector_field()), client_side=exceptions.PrimaryKeyException),
     Case("create/no-vector-field", with_schema(key_field(), ("n", DataType.INT64, {})), PARAMETER, ("vector",)),
-    Case("create/float-primary-key", with_schema(("id", DataType.FLOAT, {"is_primary": True}), vector_field()),
-         client_side=exceptions.PrimaryKeyException),
+    Case(
+        "create/float-primary-key",
+        with_schema(("id", DataType.FLOAT, {"is_primary": True}), vector_field()),
+        client_side=exceptions.PrimaryKeyException,
+    ),
     Case("create/dim-0", with_schema(key_field(), vector_field(0)), PARAMETER, ("dimension", r"\b0\b", "32768")),
-    Case("create/dim-100000", with_schema(key_field(), vector_field(100_000)), PARAMETER,
-         ("dimension", "100000", "32768")),
-    Case("create/bad-name", lambda w: w.client.create_collection("bad-name!", schema=schema_of([key_field(), vector_field()])),
-         {1100}, ("Invalid collection name", "bad-name!")),
-    Case("create/varchar-without-max-length", with_schema(key_field(), ("t", DataType.VARCHAR, {}), vector_field()),
-         PARAMETER, ("max_length",)),
-    Case("create/duplicate-field-name", with_schema(key_field(), ("n", DataType.INT64, {}), ("n", DataType.INT64, {}),
-                                                    vector_field()), PARAMETER, ("duplicated field name",)),
-    Case("describe/unknown-collection", lambda w: w.client.describe_collection("nope"), {100},
-         (r"can't find collection|collection not found", r"\[?database=default", "nope")),
-    Case("insert/unknown-collection", lambda w: w.client.insert("nope", [w.row]), {100}, ("collection not found", "nope")),
+    Case(
+        "create/dim-100000",
+        with_schema(key_field(), vector_field(100_000)),
+        PARAMETER,
+        ("dimension", "100000", "32768"),
+    ),
+    Case(
+        "create/bad-name",
+        lambda w: w.client.create_collection("bad-name!", schema=schema_of([key_field(), vector_field()])),
+        {1100},
+        ("Invalid collection name", "bad-name!"),
+    ),
+    Case(
+        "create/varchar-without-max-length",
+        with_schema(key_field(), ("t", DataType.VARCHAR, {}), vector_field()),
+        PARAMETER,
+        ("max_length",),
+    ),
+    Case(
+        "create/duplicate-field-name",
+        with_schema(key_field(), ("n", DataType.INT64, {}), ("n", DataType.INT64, {}), vector_field()),
+        PARAMETER,
+        ("duplicated field name",),
+    ),
+    Case(
+        "describe/unknown-collection",
+        lambda w: w.client.describe_collection("nope"),
+        {100},
+        (r"can't find collection|collection not found", r"\[?database=default", "nope"),
+    ),
+    Case(
+        "insert/unknown-collection", lambda w: w.client.insert("nope", [w.row]), {100}, ("collection not found", "nope")
+    ),
     Case("insert/wrong-dim", inserting({"vec": [0.5] * 4}), PARAMETER, (r"\b4\b", r"\b8\b", "dim")),
     Case("insert/missing-field", inserting({"s": None}), client_side=exceptions.DataNotMatchException),
     Case("insert/extra-field", inserting({"zzz": 1}), client_side=exceptions.DataNotMatchException),
@@ -141,38 +172,76 @@ CASES = [
     Case("insert/unknown-partition", inserting({}, partition="pp"), {200}, ("partition not found", "pp")),
     Case("index/unknown-type", with_index("HNSWX"), PARAMETER, ("invalid index type", "HNSWX")),
     Case("index/unknown-metric", with_index("FLAT", "FOO"), PARAMETER | {1200}, ("metric type", "L2", "IP", "COSINE")),
-    Case("index/hnsw-m-too-large", with_index("HNSW", M=100_000, efConstruction=8), PARAMETER,
-         (r"\bM\b", "out of range|should be in range", "2048")),
+    Case(
+        "index/hnsw-m-too-large",
+        with_index("HNSW", M=100_000, efConstruction=8),
+        PARAMETER,
+        (r"\bM\b", "out of range|should be in range", "2048"),
+    ),
     Case("index/ivf-nlist-0", with_index("IVF_FLAT", nlist=0), PARAMETER, ("nlist", "65536")),
     Case("index/unknown-field", with_index("FLAT", column="nofield"), PARAMETER | {1700}, ("nofield",)),
-    Case("index/second-different", second_index, PARAMETER | {702}, ("at most one distinct index is allowed per field",)),
+    Case(
+        "index/second-different", second_index, PARAMETER | {702}, ("at most one distinct index is allowed per field",)
+    ),
     Case("load/no-index", lambda w: w.client.load_collection(w.e2), {700}, ("index not found",)),
-    Case("search/not-loaded", lambda w: w.client.search(w.e2, data=[[0.0] * DIM], anns_field="vec"), {101},
-         ("collection not loaded",)),
+    Case(
+        "search/not-loaded",
+        lambda w: w.client.search(w.e2, data=[[0.0] * DIM], anns_field="vec"),
+        {101},
+        ("collection not loaded",),
+    ),
     Case("search/unknown-collection", searching(collection_name="nope"), {100}, ("collection not found", "nope")),
     Case("search/wrong-dim", searching(data=[[0.0] * 4]), PARAMETER, ("(?i)dimension|dim", r"\b4\b", r"\b8\b")),
-    Case("search/other-metric", searching(search_params={"metric_type": "IP"}), PARAMETER,
-         ("metric type", "L2", "IP")),
-    Case("search/ef-below-limit", searching(search_params={"params": {"ef": 2}}), PARAMETER,
-         (r"ef\b.*\b2\b.*\b10\b",)),
+    Case("search/other-metric", searching(search_params={"metric_type": "IP"}), PARAMETER, ("metric type", "L2", "IP")),
+    Case("search/ef-below-limit", searching(search_params={"params": {"ef": 2}}), PARAMETER, (r"ef\b.*\b2\b.*\b10\b",)),
     Case("search/limit-0", searching(limit=0), client_side=exceptions.ParamError),
     Case("search/limit-100000", searching(limit=100_000), PARAMETER, ("100000", "16384")),
     Case("search/unknown-anns-field", searching(anns_field="nofield"), PARAMETER | {1700}, ("nofield",)),
-    Case("search/unknown-output-field", searching(output_fields=["nofield"]), PARAMETER | {1700},
-         ("nofield", "not exist|not found")),
-    Case("search/filter-syntax", bad_filter("num >"), PARAMETER, ("cannot parse expression: num >", "(?i)line|column|position|at")),
-    Case("search/filter-unknown-field", bad_filter("nofield > 3"), PARAMETER | {1700},
-         ("cannot parse expression: nofield > 3", "nofield not exist")),
-    Case("search/filter-type-mismatch", bad_filter("num == 'a'"), PARAMETER,
-         ("cannot parse expression: num == 'a'", "(?i)int64", "(?i)varchar")),
+    Case(
+        "search/unknown-output-field",
+        searching(output_fields=["nofield"]),
+        PARAMETER | {1700},
+        ("nofield", "not exist|not found"),
+    ),
+    Case(
+        "search/filter-syntax",
+        bad_filter("num >"),
+        PARAMETER,
+        ("cannot parse expression: num >", "(?i)line|column|position|at"),
+    ),
+    Case(
+        "search/filter-unknown-field",
+        bad_filter("nofield > 3"),
+        PARAMETER | {1700},
+        ("cannot parse expression: nofield > 3", "nofield not exist"),
+    ),
+    Case(
+        "search/filter-type-mismatch",
+        bad_filter("num == 'a'"),
+        PARAMETER,
+        ("cannot parse expression: num == 'a'", "(?i)int64", "(?i)varchar"),
+    ),
     Case("search/filter-not-boolean", bad_filter("num + 1"), PARAMETER, ("not a boolean expression", r"num \+ 1")),
-    Case("search/unknown-partition", searching(partition_names=["pp"]), PARAMETER | {200}, ("partition", "pp", "not found")),
-    Case("query/empty-filter-without-limit", lambda w: w.client.query(w.e1), PARAMETER,
-         ("empty expression should be used with limit",)),
+    Case(
+        "search/unknown-partition",
+        searching(partition_names=["pp"]),
+        PARAMETER | {200},
+        ("partition", "pp", "not found"),
+    ),
+    Case(
+        "query/empty-filter-without-limit",
+        lambda w: w.client.query(w.e1),
+        PARAMETER,
+        ("empty expression should be used with limit",),
+    ),
     Case("query/not-loaded", lambda w: w.client.query(w.e2, filter="id > 0"), {101}, ("collection not loaded",)),
     Case("delete/bad-expression", lambda w: w.client.delete(w.e1, filter="num >"), PARAMETER, ("num >",)),
-    Case("index/drop-while-loaded", lambda w: w.client.drop_index(w.e1, "vec"), PARAMETER,
-         ("index cannot be dropped", "release")),
+    Case(
+        "index/drop-while-loaded",
+        lambda w: w.client.drop_index(w.e1, "vec"),
+        PARAMETER,
+        ("index cannot be dropped", "release"),
+    ),
     Case("database/unknown", unknown_database_then_list, {800}, ("database not found", "nodb")),
 ]
 
@@ -195,9 +264,11 @@ def assert_clear(code: int, message: str, case: Case) -> None:
 
 
 def test_a_collection_that_is_not_loaded_is_called_by_its_name(world):
-    for call in (lambda: world.client.query(world.e2, filter="id > 0"),
-                 lambda: world.client.search(world.e2, data=[[0.0] * DIM], anns_field="vec"),
-                 lambda: world.client.load_collection(world.e2)):
+    for call in (
+        lambda: world.client.query(world.e2, filter="id > 0"),
+        lambda: world.client.search(world.e2, data=[[0.0] * DIM], anns_field="vec"),
+        lambda: world.client.load_collection(world.e2),
+    ):
         with pytest.raises(MilvusException, match=world.e2):
             call()
 
@@ -250,29 +321,74 @@ def test_hnsw_without_parameters_is_refused_or_has_defaults(world):
 
 def columns(**change) -> list:
     """The columns of one good row, with some replaced, added, or left out (None)."""
-    good = {"id": wire.int64_column("id", [1]), "num": wire.int64_column("num", [1]),
-            "s": wire.varchar_column("s", ["a"]), "vec": wire.vector_column("vec", [0.5] * DIM, DIM)}
+    good = {
+        "id": wire.int64_column("id", [1]),
+        "num": wire.int64_column("num", [1]),
+        "s": wire.varchar_column("s", ["a"]),
+        "vec": wire.vector_column("vec", [0.5] * DIM, DIM),
+    }
     return [column for column in {**good, **change}.values() if column is not None]
 
 
 RAW_INSERTS = [
-    Case("dim-4-declared", lambda w: (columns(vec=wire.vector_column("vec", [0.5] * 4, 4)), 1), PARAMETER,
-         ("dim", r"\b4\b", r"\b8\b")),
-    Case("dim-8-declared-4-floats-sent", lambda w: (columns(vec=wire.vector_column("vec", [0.5] * 4, 8)), 1), PARAMETER,
-         (r"\b4\b", r"\b8\b")),
+    Case(
+        "dim-4-declared",
+        lambda w: (columns(vec=wire.vector_column("vec", [0.5] * 4, 4)), 1),
+        PARAMETER,
+        ("dim", r"\b4\b", r"\b8\b"),
+    ),
+    Case(
+        "dim-8-declared-4-floats-sent",
+        lambda w: (columns(vec=wire.vector_column("vec", [0.5] * 4, 8)), 1),
+        PARAMETER,
+        (r"\b4\b", r"\b8\b"),
+    ),
     Case("field-missing", lambda w: (columns(s=None), 1), PARAMETER, (r"\bs\b",)),
-    Case("column-lengths-differ", lambda w: (columns(id=wire.int64_column("id", [1, 2])), 1), PARAMETER,
-         (r"\bid\b", r"\b2\b", r"\b1\b")),
-    Case("string-data-in-int64-field", lambda w: (columns(num=wire.varchar_column("num", ["x"])), 1), PARAMETER,
-         ("num", "(?i)int64", "(?i)varchar|string")),
-    Case("int64-data-in-varchar-field", lambda w: (columns(s=wire.int64_column("s", [1])), 1), PARAMETER,
-         (r"\bs\b", "(?i)varchar")),
-    Case("string-data-under-the-type-int64", lambda w: (columns(num=wire.schema.FieldData(
-        type=wire.schema.Int64, field_name="num",
-        scalars=wire.schema.ScalarField(string_data=wire.schema.StringArray(data=["x"])))), 1), PARAMETER, ("num",)),
-    Case("vector-in-scalar-field", lambda w: (columns(num=wire.vector_column("num", [0.5] * DIM, DIM)), 1), PARAMETER,
-         ("num",)),
-    Case("unknown-extra-field", lambda w: (columns(zzz=wire.int64_column("zzz", [1])), 1), PARAMETER, ("zzz|number of fields",)),
+    Case(
+        "column-lengths-differ",
+        lambda w: (columns(id=wire.int64_column("id", [1, 2])), 1),
+        PARAMETER,
+        (r"\bid\b", r"\b2\b", r"\b1\b"),
+    ),
+    Case(
+        "string-data-in-int64-field",
+        lambda w: (columns(num=wire.varchar_column("num", ["x"])), 1),
+        PARAMETER,
+        ("num", "(?i)int64", "(?i)varchar|string"),
+    ),
+    Case(
+        "int64-data-in-varchar-field",
+        lambda w: (columns(s=wire.int64_column("s", [1])), 1),
+        PARAMETER,
+        (r"\bs\b", "(?i)varchar"),
+    ),
+    Case(
+        "string-data-under-the-type-int64",
+        lambda w: (
+            columns(
+                num=wire.schema.FieldData(
+                    type=wire.schema.Int64,
+                    field_name="num",
+                    scalars=wire.schema.ScalarField(string_data=wire.schema.StringArray(data=["x"])),
+                )
+            ),
+            1,
+        ),
+        PARAMETER,
+        ("num",),
+    ),
+    Case(
+        "vector-in-scalar-field",
+        lambda w: (columns(num=wire.vector_column("num", [0.5] * DIM, DIM)), 1),
+        PARAMETER,
+        ("num",),
+    ),
+    Case(
+        "unknown-extra-field",
+        lambda w: (columns(zzz=wire.int64_column("zzz", [1])), 1),
+        PARAMETER,
+        ("zzz|number of fields",),
+    ),
     Case("same-field-twice", lambda w: ([*columns(), wire.int64_column("num", [1])], 1), PARAMETER, ("num",)),
     Case("num-rows-0", lambda w: (columns(), 0), PARAMETER, ("num_rows", "greater than 0")),
     Case("num-rows-huge", lambda w: (columns(), 2**31), PARAMETER, ("num_rows|rows",)),
@@ -298,8 +414,11 @@ def test_after_string_data_in_an_int64_column_the_server_lives_and_restarts(priv
     """In Milvus 2.3.5 this request is acknowledged, kills the process, and kills it again at every start."""
     server = private_server()
     client = connection(server)
-    create(client, "c", [key_field(), ("num", DataType.INT64, {}), ("s", DataType.VARCHAR, {"max_length": 8}),
-                         vector_field(DIM)])
+    create(
+        client,
+        "c",
+        [key_field(), ("num", DataType.INT64, {}), ("s", DataType.VARCHAR, {"max_length": 8}), vector_field(DIM)],
+    )
     client.insert("c", [{"id": 9, "num": 1, "s": "a", "vec": [0.5] * DIM}])
     with wire.stub(server.address) as stub:
         reply = stub.Insert(wire.insert_request("c", columns(num=wire.varchar_column("num", ["x"])), 1))
@@ -317,38 +436,125 @@ VECTOR = wire.field_schema("vec", wire.schema.FloatVector, dim=DIM)
 KEY = wire.field_schema("id", wire.schema.Int64, primary=True)
 
 RAW_SCHEMAS = [
-    Case("garbage", lambda w: wire.pb.CreateCollectionRequest(collection_name="garbage", schema=b"\xff\xfe\xfd garbage"),
-         PARAMETER, ("schema|parse|wire",)),
+    Case(
+        "garbage",
+        lambda w: wire.pb.CreateCollectionRequest(collection_name="garbage", schema=b"\xff\xfe\xfd garbage"),
+        PARAMETER,
+        ("schema|parse|wire",),
+    ),
     Case("empty", lambda w: wire.pb.CreateCollectionRequest(collection_name="empty"), PARAMETER, ()),
     Case("no-primary-key", raw_schema("nokey", [VECTOR]), PARAMETER, ("primary key",)),
-    Case("two-primary-keys", raw_schema("twokeys", [KEY, wire.field_schema("b", wire.schema.Int64, primary=True), VECTOR]),
-         PARAMETER, ("primary key",)),
-    Case("float-primary-key", raw_schema("floatkey", [wire.field_schema("id", wire.schema.Float, primary=True), VECTOR]),
-         PARAMETER, ("primary key|primary",)),
+    Case(
+        "two-primary-keys",
+        raw_schema("twokeys", [KEY, wire.field_schema("b", wire.schema.Int64, primary=True), VECTOR]),
+        PARAMETER,
+        ("primary key",),
+    ),
+    Case(
+        "float-primary-key",
+        raw_schema("floatkey", [wire.field_schema("id", wire.schema.Float, primary=True), VECTOR]),
+        PARAMETER,
+        ("primary key|primary",),
+    ),
     Case("no-vector", raw_schema("novector", [KEY]), PARAMETER, ("vector",)),
     Case("no-dim", raw_schema("nodim", [KEY, wire.field_schema("vec", wire.schema.FloatVector)]), PARAMETER, ("dim",)),
-    Case("dim-not-a-number", raw_schema("baddim", [KEY, wire.field_schema("vec", wire.schema.FloatVector, dim="many")]),
-         PARAMETER, ("dim", "many")),
-    Case("dim-negative", raw_schema("negdim", [KEY, wire.field_schema("vec", wire.schema.FloatVector, dim=-8)]),
-         PARAMETER, ("dim",)),
-    Case("unknown-type", raw_schema("type99", [KEY, wire.field_schema("x", 99), VECTOR]), PARAMETER | {10}, (r"\bx\b",)),
-    Case("string-type", raw_schema("stringtype", [KEY, wire.field_schema("x", wire.schema.String), VECTOR]), PARAMETER | {10},
-         (r"\bx\b",)),
-    Case("array-without-capacity", raw_schema("array", [KEY, VECTOR, wire.schema.FieldSchema(
-        name="a", data_type=wire.schema.Array, element_type=wire.schema.Int64)]), PARAMETER, ("max_capacity",)),
-    Case("array-of-vectors", raw_schema("arrayofvec", [KEY, VECTOR, wire.schema.FieldSchema(
-        name="a", data_type=wire.schema.Array, element_type=wire.schema.FloatVector, type_params=[
-            wire.common.KeyValuePair(key="max_capacity", value="5")])]), PARAMETER | {10}, (r"\ba\b",)),
-    Case("field-name-empty", raw_schema("noname", [KEY, wire.field_schema("", wire.schema.Int64), VECTOR]), PARAMETER, ("name",)),
-    Case("field-name-reserved", raw_schema("meta", [KEY, wire.field_schema("$meta", wire.schema.JSON), VECTOR]), PARAMETER,
-         (r"\$meta|name",)),
-    Case("nullable-key", raw_schema("nullkey", [wire.schema.FieldSchema(
-        name="id", data_type=wire.schema.Int64, is_primary_key=True, nullable=True), VECTOR]), PARAMETER, ("(?i)null|primary",)),
-    Case("default-of-another-type", raw_schema("default", [KEY, VECTOR, wire.schema.FieldSchema(
-        name="n", data_type=wire.schema.Int64, default_value=wire.schema.ValueField(string_data="x"))]), PARAMETER,
-        (r"\bn\b", "(?i)default")),
-    Case("auto-id-on-another-field", raw_schema("auto", [KEY, VECTOR, wire.schema.FieldSchema(
-        name="n", data_type=wire.schema.Int64, autoID=True)]), PARAMETER, ("(?i)auto",)),
+    Case(
+        "dim-not-a-number",
+        raw_schema("baddim", [KEY, wire.field_schema("vec", wire.schema.FloatVector, dim="many")]),
+        PARAMETER,
+        ("dim", "many"),
+    ),
+    Case(
+        "dim-negative",
+        raw_schema("negdim", [KEY, wire.field_schema("vec", wire.schema.FloatVector, dim=-8)]),
+        PARAMETER,
+        ("dim",),
+    ),
+    Case(
+        "unknown-type", raw_schema("type99", [KEY, wire.field_schema("x", 99), VECTOR]), PARAMETER | {10}, (r"\bx\b",)
+    ),
+    Case(
+        "string-type",
+        raw_schema("stringtype", [KEY, wire.field_schema("x", wire.schema.String), VECTOR]),
+        PARAMETER | {10},
+        (r"\bx\b",),
+    ),
+    Case(
+        "array-without-capacity",
+        raw_schema(
+            "array",
+            [
+                KEY,
+                VECTOR,
+                wire.schema.FieldSchema(name="a", data_type=wire.schema.Array, element_type=wire.schema.Int64),
+            ],
+        ),
+        PARAMETER,
+        ("max_capacity",),
+    ),
+    Case(
+        "array-of-vectors",
+        raw_schema(
+            "arrayofvec",
+            [
+                KEY,
+                VECTOR,
+                wire.schema.FieldSchema(
+                    name="a",
+                    data_type=wire.schema.Array,
+                    element_type=wire.schema.FloatVector,
+                    type_params=[wire.common.KeyValuePair(key="max_capacity", value="5")],
+                ),
+            ],
+        ),
+        PARAMETER | {10},
+        (r"\ba\b",),
+    ),
+    Case(
+        "field-name-empty",
+        raw_schema("noname", [KEY, wire.field_schema("", wire.schema.Int64), VECTOR]),
+        PARAMETER,
+        ("name",),
+    ),
+    Case(
+        "field-name-reserved",
+        raw_schema("meta", [KEY, wire.field_schema("$meta", wire.schema.JSON), VECTOR]),
+        PARAMETER,
+        (r"\$meta|name",),
+    ),
+    Case(
+        "nullable-key",
+        raw_schema(
+            "nullkey",
+            [
+                wire.schema.FieldSchema(name="id", data_type=wire.schema.Int64, is_primary_key=True, nullable=True),
+                VECTOR,
+            ],
+        ),
+        PARAMETER,
+        ("(?i)null|primary",),
+    ),
+    Case(
+        "default-of-another-type",
+        raw_schema(
+            "default",
+            [
+                KEY,
+                VECTOR,
+                wire.schema.FieldSchema(
+                    name="n", data_type=wire.schema.Int64, default_value=wire.schema.ValueField(string_data="x")
+                ),
+            ],
+        ),
+        PARAMETER,
+        (r"\bn\b", "(?i)default"),
+    ),
+    Case(
+        "auto-id-on-another-field",
+        raw_schema("auto", [KEY, VECTOR, wire.schema.FieldSchema(name="n", data_type=wire.schema.Int64, autoID=True)]),
+        PARAMETER,
+        ("(?i)auto",),
+    ),
 ]
 
 
@@ -368,24 +574,55 @@ def group(rows: int = 1, dim: int = DIM) -> bytes:
 RAW_SEARCHES = [
     Case("empty", lambda w: wire.pb.SearchRequest(collection_name=w.e1), PARAMETER, ("nq", "16384")),
     Case("nq-says-more-than-there-are", lambda w: wire.search_request(w.e1, group(1), 5), PARAMETER, ("nq",)),
-    Case("nq-over-the-limit", lambda w: wire.search_request(w.e1, group(16_385), 16_385), PARAMETER, ("nq", "16385", "16384")),
+    Case(
+        "nq-over-the-limit",
+        lambda w: wire.search_request(w.e1, group(16_385), 16_385),
+        PARAMETER,
+        ("nq", "16385", "16384"),
+    ),
     Case("topk-negative", lambda w: wire.search_request(w.e1, group(), 1, topk=-1), PARAMETER, ("top", "16384")),
     Case("topk-not-a-number", lambda w: wire.search_request(w.e1, group(), 1, topk="ten"), PARAMETER, ("topk", "ten")),
     Case("topk-over-64-bits", lambda w: wire.search_request(w.e1, group(), 1, topk=2**70), PARAMETER, ("topk",)),
-    Case("offset-plus-limit", lambda w: wire.search_request(w.e1, group(), 1, topk=10_000, offset=10_000), PARAMETER,
-         ("offset|limit|top", "16384")),
+    Case(
+        "offset-plus-limit",
+        lambda w: wire.search_request(w.e1, group(), 1, topk=10_000, offset=10_000),
+        PARAMETER,
+        ("offset|limit|top", "16384"),
+    ),
     Case("params-no-json", lambda w: wire.search_request(w.e1, group(), 1, params="{not json"), PARAMETER, ("params",)),
     Case("placeholder-garbage", lambda w: wire.search_request(w.e1, b"\xff\xff\xff garbage", 1), PARAMETER, ()),
-    Case("placeholder-of-bytes-that-do-not-divide", lambda w: wire.search_request(w.e1, wire.placeholder(
-        np.zeros((1, 31), np.uint8)), 1), PARAMETER, ("(?i)dim",)),
-    Case("placeholder-of-another-type", lambda w: wire.search_request(w.e1, wire.placeholder(
-        np.zeros((1, 1), np.uint8), wire.common.PlaceholderType.BinaryVector), 1), PARAMETER, ("(?i)type|vector",)),
-    Case("nan-in-the-query", lambda w: wire.search_request(w.e1, wire.placeholder(
-        np.full((1, DIM), np.nan, np.float32)), 1), PARAMETER, ("(?i)nan|not a number",)),
-    Case("round-decimal-out-of-range", lambda w: wire.search_request(w.e1, group(), 1, round_decimal=99), PARAMETER,
-         ("round_decimal",)),
-    Case("unknown-group-by-field", lambda w: wire.search_request(w.e1, group(), 1, group_by_field="nofield"),
-         PARAMETER | {1700}, ("nofield",)),
+    Case(
+        "placeholder-of-bytes-that-do-not-divide",
+        lambda w: wire.search_request(w.e1, wire.placeholder(np.zeros((1, 31), np.uint8)), 1),
+        PARAMETER,
+        ("(?i)dim",),
+    ),
+    Case(
+        "placeholder-of-another-type",
+        lambda w: wire.search_request(
+            w.e1, wire.placeholder(np.zeros((1, 1), np.uint8), wire.common.PlaceholderType.BinaryVector), 1
+        ),
+        PARAMETER,
+        ("(?i)type|vector",),
+    ),
+    Case(
+        "nan-in-the-query",
+        lambda w: wire.search_request(w.e1, wire.placeholder(np.full((1, DIM), np.nan, np.float32)), 1),
+        PARAMETER,
+        ("(?i)nan|not a number",),
+    ),
+    Case(
+        "round-decimal-out-of-range",
+        lambda w: wire.search_request(w.e1, group(), 1, round_decimal=99),
+        PARAMETER,
+        ("round_decimal",),
+    ),
+    Case(
+        "unknown-group-by-field",
+        lambda w: wire.search_request(w.e1, group(), 1, group_by_field="nofield"),
+        PARAMETER | {1700},
+        ("nofield",),
+    ),
 ]
 
 

@@ -5,8 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from harness import wire
-from harness.collections import (compact, count, create, insert, key_field, search_keys, simple, simple_rows,
-                                 vector_field, wait_indexed)
+from harness.collections import (
+    compact,
+    count,
+    create,
+    insert,
+    key_field,
+    search_keys,
+    simple,
+    simple_rows,
+    vector_field,
+    wait_indexed,
+)
 from harness.oracle import top_keys, vectors
 from harness.server import disk_bytes, wait_until
 from pymilvus import DataType
@@ -58,7 +68,9 @@ def test_counts_and_answers_stay_exact_through_flushes_and_compactions(client, n
     for step in range(12):
         keys = random.choice(2000, 150, replace=False)
         data = random.standard_normal((150, 16)).astype(np.float32)
-        client.upsert(name, [{"id": int(k), "num": step, "text": "", "vec": v} for k, v in zip(keys, data, strict=True)])
+        client.upsert(
+            name, [{"id": int(k), "num": step, "text": "", "vec": v} for k, v in zip(keys, data, strict=True)]
+        )
         model.update(zip(keys.tolist(), data, strict=True))
         gone = random.choice(2000, 60, replace=False).tolist()
         client.delete(name, ids=gone)
@@ -75,7 +87,8 @@ def test_counts_and_answers_stay_exact_through_flushes_and_compactions(client, n
         assert found == [top_keys("L2", base, chosen, query, 5) for query in base[:3]]
     rows = client.query(name, filter="id >= 0", output_fields=["vec"])
     assert {row["id"]: np.asarray(row["vec"], np.float32).tobytes() for row in rows} == {
-        key: vector.tobytes() for key, vector in model.items()}
+        key: vector.tobytes() for key, vector in model.items()
+    }
 
 
 def test_compaction_merges_small_segments_and_forgets_deleted_rows(server, client, name):
@@ -89,8 +102,10 @@ def test_compaction_merges_small_segments_and_forgets_deleted_rows(server, clien
 
     def segments() -> list:
         with wire.stub(server.address) as stub:
-            return list(stub.GetPersistentSegmentInfo(
-                wire.pb.GetPersistentSegmentInfoRequest(collectionName=name)).infos)
+            return list(
+                stub.GetPersistentSegmentInfo(wire.pb.GetPersistentSegmentInfoRequest(collectionName=name)).infos
+            )
+
     wait_until(lambda: len(segments()) <= 2 and sum(one.num_rows for one in segments()) == 800, "merged segments")
     assert count(client, name) == 800
     assert search_keys(client, name, vectors(200, DIM, 3)[[1]], limit=1) == [[601]]
@@ -154,8 +169,13 @@ def test_the_log_is_cut_after_flushes(private_server, connection):
 
 
 def test_an_index_survives_compaction(client, name, seed):
-    create(client, name, [key_field(), ("num", DataType.INT64, {}), vector_field(16)], index="HNSW",
-           params={"M": 8, "efConstruction": 64})
+    create(
+        client,
+        name,
+        [key_field(), ("num", DataType.INT64, {}), vector_field(16)],
+        index="HNSW",
+        params={"M": 8, "efConstruction": 64},
+    )
     data = vectors(3000, 16, seed)
     for part in range(3):
         insert(client, name, [{"id": i, "num": i, "vec": data[i]} for i in range(part * 1000, part * 1000 + 1000)])

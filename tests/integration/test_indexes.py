@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness.collections import (create, create_index, insert, key_field, keys_of, pairs, search_keys, simple,
-                                 simple_rows, vector_field, wait_indexed)
+from harness.collections import (
+    create,
+    create_index,
+    insert,
+    key_field,
+    keys_of,
+    pairs,
+    search_keys,
+    simple,
+    simple_rows,
+    vector_field,
+    wait_indexed,
+)
 from harness.oracle import METRICS, assert_same_ranking, best_first, recall, scores, top_keys, vectors
 from pymilvus import DataType, MilvusException
 
@@ -41,7 +52,9 @@ def test_recall_and_distances(client, name, seed, kind, metric):
         values = [hit.distance for hit in hits]
         assert values == sorted(values, reverse=metric != "L2")
         for hit in hits:
-            assert hit.distance == pytest.approx(exact[number][hit.id], rel=0.05 if loose else 1e-3, abs=0.5 if loose else 1e-3)
+            assert hit.distance == pytest.approx(
+                exact[number][hit.id], rel=0.05 if loose else 1e-3, abs=0.5 if loose else 1e-3
+            )
     if kind == "FLAT":
         for number, hits in enumerate(result):
             assert_same_ranking(pairs(hits), [(key, exact[number][key]) for key in truth[number]])
@@ -67,8 +80,9 @@ def test_deleted_and_filtered_rows_never_come_up(client, name, seed, kind):
     client.flush(name)
     wait_indexed(client, name, "vec", 2000)
     client.delete(name, filter="id % 3 == 0")
-    result = client.search(name, data=list(data[:30]), anns_field="vec", limit=50, filter="num == 4",
-                           search_params={"params": search})
+    result = client.search(
+        name, data=list(data[:30]), anns_field="vec", limit=50, filter="num == 4", search_params={"params": search}
+    )
     for hits in result:
         keys = [hit.id for hit in hits]
         assert len(keys) == 50 and all(key % 3 and key % 10 == 4 for key in keys)
@@ -127,7 +141,9 @@ def test_an_index_that_is_created_after_the_rows_serves_the_search(client, name,
     insert(client, name, [{"id": i, "vec": v} for i, v in enumerate(data)])
     create_index(client, name, "vec", "IVF_FLAT", "L2", {"nlist": 8})
     client.load_collection(name)
-    assert search_keys(client, name, data[:5], limit=1, search_params={"params": {"nprobe": 8}}) == [[i] for i in range(5)]
+    assert search_keys(client, name, data[:5], limit=1, search_params={"params": {"nprobe": 8}}) == [
+        [i] for i in range(5)
+    ]
 
 
 def test_an_index_can_be_replaced_after_release(client, name, seed):
@@ -161,22 +177,66 @@ def test_two_vector_fields_with_different_indexes(client, name, seed):
         client.search(name, data=[a[0]], limit=1)  # which of the two?
 
 
-SCALAR_KINDS = [("num", "AUTOINDEX"), ("num", "INVERTED"), ("num", "STL_SORT"), ("num", "BITMAP"),
-                ("text", "AUTOINDEX"), ("text", "INVERTED"), ("text", "STL_SORT"), ("text", "BITMAP"),
-                ("flag", "AUTOINDEX"), ("flag", "INVERTED"), ("flag", "BITMAP"),
-                ("price", "AUTOINDEX"), ("price", "INVERTED"), ("price", "STL_SORT"),
-                ("tags", "AUTOINDEX"), ("tags", "INVERTED"), ("tags", "BITMAP")]
-FILTERS = ["num == 3", "num in [1, 5, 99]", "2 < num <= 6", "num != 4", "text == 'w2'", "text like 'w%'",
-           "text in ['w1', 'zz']", "text > 'w3'", "flag == true", "not flag", "price < 2.5", "price >= 4.0",
-           "array_contains(tags, 3)", "array_contains_any(tags, [2, 9])", "num == 3 and text == 'w3' or price > 4.5"]
+SCALAR_KINDS = [
+    ("num", "AUTOINDEX"),
+    ("num", "INVERTED"),
+    ("num", "STL_SORT"),
+    ("num", "BITMAP"),
+    ("text", "AUTOINDEX"),
+    ("text", "INVERTED"),
+    ("text", "STL_SORT"),
+    ("text", "BITMAP"),
+    ("flag", "AUTOINDEX"),
+    ("flag", "INVERTED"),
+    ("flag", "BITMAP"),
+    ("price", "AUTOINDEX"),
+    ("price", "INVERTED"),
+    ("price", "STL_SORT"),
+    ("tags", "AUTOINDEX"),
+    ("tags", "INVERTED"),
+    ("tags", "BITMAP"),
+]
+FILTERS = [
+    "num == 3",
+    "num in [1, 5, 99]",
+    "2 < num <= 6",
+    "num != 4",
+    "text == 'w2'",
+    "text like 'w%'",
+    "text in ['w1', 'zz']",
+    "text > 'w3'",
+    "flag == true",
+    "not flag",
+    "price < 2.5",
+    "price >= 4.0",
+    "array_contains(tags, 3)",
+    "array_contains_any(tags, [2, 9])",
+    "num == 3 and text == 'w3' or price > 4.5",
+]
 
 
 def test_scalar_indexes_change_no_answer(client, names, seed):
-    fields = [key_field(), ("num", DataType.INT64, {}), ("text", DataType.VARCHAR, {"max_length": 20}),
-              ("flag", DataType.BOOL, {}), ("price", DataType.DOUBLE, {}),
-              ("tags", DataType.ARRAY, {"element_type": DataType.INT64, "max_capacity": 5}), vector_field(2)]
-    rows = [{"id": i, "num": i % 8, "text": f"w{i % 5}", "flag": i % 3 == 0, "price": (i % 11) / 2,
-             "tags": [i % 4, i % 7], "vec": [i, 1]} for i in range(400)]
+    fields = [
+        key_field(),
+        ("num", DataType.INT64, {}),
+        ("text", DataType.VARCHAR, {"max_length": 20}),
+        ("flag", DataType.BOOL, {}),
+        ("price", DataType.DOUBLE, {}),
+        ("tags", DataType.ARRAY, {"element_type": DataType.INT64, "max_capacity": 5}),
+        vector_field(2),
+    ]
+    rows = [
+        {
+            "id": i,
+            "num": i % 8,
+            "text": f"w{i % 5}",
+            "flag": i % 3 == 0,
+            "price": (i % 11) / 2,
+            "tags": [i % 4, i % 7],
+            "vec": [i, 1],
+        }
+        for i in range(400)
+    ]
 
     def answers(indexed: list[tuple[str, str]]) -> list[list[int]]:
         name = create(client, names(), fields)
@@ -203,9 +263,13 @@ def test_scalar_indexes_change_no_answer(client, names, seed):
 
 @pytest.mark.parametrize(("field", "kind"), SCALAR_KINDS)
 def test_scalar_indexes_describe_themselves_and_drop_while_loaded(client, name, field, kind):
-    fields = {"num": ("num", DataType.INT64, {}), "text": ("text", DataType.VARCHAR, {"max_length": 20}),
-              "flag": ("flag", DataType.BOOL, {}), "price": ("price", DataType.DOUBLE, {}),
-              "tags": ("tags", DataType.ARRAY, {"element_type": DataType.INT64, "max_capacity": 5})}
+    fields = {
+        "num": ("num", DataType.INT64, {}),
+        "text": ("text", DataType.VARCHAR, {"max_length": 20}),
+        "flag": ("flag", DataType.BOOL, {}),
+        "price": ("price", DataType.DOUBLE, {}),
+        "tags": ("tags", DataType.ARRAY, {"element_type": DataType.INT64, "max_capacity": 5}),
+    }
     create(client, name, [key_field(), fields[field], vector_field(2)])
     create_index(client, name, field, kind)
     described = client.describe_index(name, field)
@@ -214,13 +278,25 @@ def test_scalar_indexes_describe_themselves_and_drop_while_loaded(client, name, 
     assert client.list_indexes(name) == ["vec"]
 
 
-@pytest.mark.parametrize(("field", "kind"), [("text", "HNSW"), ("vec", "INVERTED"), ("price", "BITMAP"), ("id", "BITMAP")])
+@pytest.mark.parametrize(
+    ("field", "kind"), [("text", "HNSW"), ("vec", "INVERTED"), ("price", "BITMAP"), ("id", "BITMAP")]
+)
 def test_an_index_that_does_not_fit_its_field_is_refused(client, name, field, kind):
-    create(client, name, [key_field(), ("text", DataType.VARCHAR, {"max_length": 20}), ("price", DataType.DOUBLE, {}),
-                          vector_field(2)], index=None)
+    create(
+        client,
+        name,
+        [key_field(), ("text", DataType.VARCHAR, {"max_length": 20}), ("price", DataType.DOUBLE, {}), vector_field(2)],
+        index=None,
+    )
     with pytest.raises(MilvusException):
-        create_index(client, name, field, kind, "L2" if kind == "HNSW" or field == "vec" else None,
-                     {"M": 8, "efConstruction": 8} if kind == "HNSW" else {})
+        create_index(
+            client,
+            name,
+            field,
+            kind,
+            "L2" if kind == "HNSW" or field == "vec" else None,
+            {"M": 8, "efConstruction": 8} if kind == "HNSW" else {},
+        )
     assert client.list_indexes(name) == []
 
 

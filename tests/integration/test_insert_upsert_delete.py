@@ -5,8 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from harness import wire
-from harness.collections import (count, create, insert, key_field, keys_of, search_keys, simple, simple_rows,
-                                 vector_field)
+from harness.collections import (
+    count,
+    create,
+    insert,
+    key_field,
+    keys_of,
+    search_keys,
+    simple,
+    simple_rows,
+    vector_field,
+)
 from harness.oracle import vectors
 from pymilvus import DataType, MilvusException
 
@@ -26,8 +35,12 @@ def test_insert_answers_keys_in_order(client, name):
 
 def test_the_mutation_result_on_the_wire(server, client, name):
     simple(client, name)
-    columns = [wire.int64_column("id", [5, 6]), wire.int64_column("num", [1, 2]),
-               wire.varchar_column("text", ["a", "b"]), wire.vector_column("vec", [0.5] * 16, 8)]
+    columns = [
+        wire.int64_column("id", [5, 6]),
+        wire.int64_column("num", [1, 2]),
+        wire.varchar_column("text", ["a", "b"]),
+        wire.vector_column("vec", [0.5] * 16, 8),
+    ]
     with wire.stub(server.address) as stub:
         first = stub.Insert(wire.insert_request(name, columns, 2))
         second = stub.Upsert(wire.pb.UpsertRequest(collection_name=name, fields_data=columns, num_rows=2))
@@ -133,8 +146,7 @@ def test_delete_by_filter_counts_what_it_matched(client, name):
 def test_delete_by_a_filter_with_parameters(client, name):
     simple(client, name)
     insert(client, name, simple_rows(vectors(10, 8)))
-    result = client.delete(name, filter="num in {wanted} or text == {t}",
-                           filter_params={"wanted": [10, 20], "t": "t3"})
+    result = client.delete(name, filter="num in {wanted} or text == {t}", filter_params={"wanted": [10, 20], "t": "t3"})
     assert result["delete_count"] == 3
     assert sorted(all_rows(client, name)) == [0, *range(4, 10)]
 

@@ -18,9 +18,9 @@ def make(client, name, metric: str = "L2", kind: DataType = DataType.INT64, rows
     create(client, name, [key_field(kind), ("num", DataType.INT64, {}), vector_field(DIM)], metric=metric, **options)
     data = vectors(rows, DIM, 3)
     data_rows = [{"id": key_of(kind, i), "num": i, "vec": v} for i, v in enumerate(data)]
-    insert(client, name, data_rows[:rows // 2])
+    insert(client, name, data_rows[: rows // 2])
     client.flush(name)
-    insert(client, name, data_rows[rows // 2:])
+    insert(client, name, data_rows[rows // 2 :])
     return data
 
 
@@ -45,6 +45,7 @@ def flat(pages: list[list]) -> list:
 
 def churn(client, name, kind: DataType = DataType.INT64) -> Callable[[int], None]:
     """Deletes, changes and adds rows while an iterator is under way."""
+
     def change(page: int) -> None:
         if page <= 3:
             client.delete(name, ids=[key_of(kind, page * 300 + i) for i in range(100)])
@@ -52,6 +53,7 @@ def churn(client, name, kind: DataType = DataType.INT64) -> Callable[[int], None
             client.insert(name, [{"id": key_of(kind, 10_000 + page), "num": 1, "vec": [0.0] * DIM}])
             if page == 2:
                 client.flush(name)
+
     return change
 
 
@@ -140,8 +142,11 @@ def test_search_iterator_v2_on_an_index_never_repeats(client, name, index):
     params = {"HNSW": {"M": 16, "efConstruction": 100}, "IVF_FLAT": {"nlist": 16}}[index]
     data = make(client, name, index=index, params=params)
     query = vectors(1, DIM, 4)[0]
-    pages = drain(client.search_iterator(name, data=[query], batch_size=200, anns_field="vec",
-                                         search_params={"params": {"ef": 200, "nprobe": 16}}))
+    pages = drain(
+        client.search_iterator(
+            name, data=[query], batch_size=200, anns_field="vec", search_params={"params": {"ef": 200, "nprobe": 16}}
+        )
+    )
     found = [hit.id for hit in flat(pages)]
     assert len(found) == len(set(found)) >= 0.95 * len(data)
     distances = [hit.distance for hit in flat(pages)]
@@ -156,6 +161,7 @@ def version_1(monkeypatch):
     class Refusing:
         def __init__(self, *_, **__):
             raise ServerVersionIncompatibleException(message="not here")
+
     monkeypatch.setattr(client_module, "SearchIteratorV2", Refusing)
 
 
@@ -163,8 +169,9 @@ def version_1(monkeypatch):
 def test_search_iterator_v1(client, name, metric, version_1):
     data = make(client, name, metric, rows=1200)
     query = vectors(1, DIM, 4)[0]
-    iterator = client.search_iterator(name, data=[query], batch_size=150, anns_field="vec",
-                                      search_params={"metric_type": metric, "params": {}})
+    iterator = client.search_iterator(
+        name, data=[query], batch_size=150, anns_field="vec", search_params={"metric_type": metric, "params": {}}
+    )
     assert type(iterator).__name__ == "SearchIterator"
     assert_every_row_once(drain(iterator), expected(metric, data, query))
 
@@ -173,8 +180,9 @@ def test_search_iterator_v1_with_equal_distances(client, name, version_1):
     """Rows at one distance are told apart by a filter on their keys."""
     create(client, name, [key_field(), vector_field(2)])
     insert(client, name, [{"id": i, "vec": [float(i // 40), 0.0]} for i in range(400)])
-    iterator = client.search_iterator(name, data=[[0.0, 0.0]], batch_size=100, anns_field="vec",
-                                      search_params={"metric_type": "L2", "params": {}})
+    iterator = client.search_iterator(
+        name, data=[[0.0, 0.0]], batch_size=100, anns_field="vec", search_params={"metric_type": "L2", "params": {}}
+    )
     found = [hit.id for hit in flat(drain(iterator))]
     assert sorted(found) == list(range(400))
 

@@ -28,8 +28,10 @@ def test_reads_need_a_load_writes_do_not(client, name):
     simple(client, name, load=False)
     rows = simple_rows(vectors(10, 8))
     insert(client, name, rows)
-    for read in (lambda: client.query(name, filter="id >= 0"),
-                 lambda: client.search(name, data=[rows[0]["vec"]], anns_field="vec")):
+    for read in (
+        lambda: client.query(name, filter="id >= 0"),
+        lambda: client.search(name, data=[rows[0]["vec"]], anns_field="vec"),
+    ):
         with pytest.raises(MilvusException) as error:
             read()
         assert error.value.code == 101 and "not loaded" in error.value.message
@@ -117,7 +119,9 @@ def test_dropping_a_loaded_collection(client, name):
 def test_a_load_that_cannot_fit_is_refused_with_the_figures(private_server, connection):
     server = private_server(settings={"kite.memory.limit": 96 * 2**20})
     client = connection(server)
-    create(client, "big", [key_field(), vector_field(768)], load=False, index="HNSW", params={"M": 16, "efConstruction": 8})
+    create(
+        client, "big", [key_field(), vector_field(768)], load=False, index="HNSW", params={"M": 16, "efConstruction": 8}
+    )
     for part in range(20):
         rows = [{"id": part * 2000 + i, "vec": v} for i, v in enumerate(vectors(2000, 768, part))]
         insert(client, "big", rows)

@@ -26,19 +26,27 @@ def test_metrics_carry_milvus_names(server, client, name):
     status, text = server.http_get("/metrics")
     assert status == 200
     names = set(re.findall(r"^([a-z_]+?)(?:_bucket|_sum|_count|_total)?[{ ]", text, re.MULTILINE))
-    for wanted in ("milvus_proxy_req_count", "milvus_proxy_req_latency", "milvus_proxy_search_vectors_count",
-                   "milvus_proxy_insert_vectors_count", "milvus_rootcoord_collection_num", "process_resident_memory_bytes",
-                   "process_cpu_seconds"):
+    for wanted in (
+        "milvus_proxy_req_count",
+        "milvus_proxy_req_latency",
+        "milvus_proxy_search_vectors_count",
+        "milvus_proxy_insert_vectors_count",
+        "milvus_rootcoord_collection_num",
+        "process_resident_memory_bytes",
+        "process_cpu_seconds",
+    ):
         assert wanted in names or f"{wanted}_total" in names, f"{wanted} is not among {sorted(names)}"
     for line in text.splitlines():
-        assert line.startswith("#") or re.fullmatch(r'[a-zA-Z_:][\w:]*(\{[^}]*\})? \S+( \d+)?', line), line
+        assert line.startswith("#") or re.fullmatch(r"[a-zA-Z_:][\w:]*(\{[^}]*\})? \S+( \d+)?", line), line
 
 
 def test_metrics_count_requests(server, client):
     def requests() -> float:
         text = server.http_get("/metrics")[1]
-        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
-                   if line.startswith("milvus_proxy_req_count"))
+        return sum(
+            float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith("milvus_proxy_req_count")
+        )
+
     before = requests()
     for _ in range(10):
         client.list_collections()
@@ -59,13 +67,21 @@ def test_help_and_unknown_commands():
 def test_config_show_says_where_each_value_comes_from(tmp_path):
     file = tmp_path / "milvus.yaml"
     file.write_text("proxy:\n  maxNameLength: 99\nlog:\n  level: warn\n")
-    result = run_kite("config", "show", "--config", str(file), "--set", "proxy.maxDimension=1024",
-                      env={"PROXY_MAXFIELDNUM": "33", "PATH": ""})
+    result = run_kite(
+        "config",
+        "show",
+        "--config",
+        str(file),
+        "--set",
+        "proxy.maxDimension=1024",
+        env={"PROXY_MAXFIELDNUM": "33", "PATH": ""},
+    )
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
 
     def line_of(key: str) -> str:
         return next(line for line in lines if key.lower() in line.lower())
+
     assert "99" in line_of("proxy.maxNameLength") and "milvus.yaml" in line_of("proxy.maxNameLength")
     assert "1024" in line_of("proxy.maxDimension") and "--set" in line_of("proxy.maxDimension")
     assert "33" in line_of("proxy.maxFieldNum") and "PROXY_MAXFIELDNUM" in line_of("proxy.maxFieldNum")
@@ -74,7 +90,9 @@ def test_config_show_says_where_each_value_comes_from(tmp_path):
 def test_the_environment_beats_the_file(tmp_path):
     file = tmp_path / "milvus.yaml"
     file.write_text("proxy:\n  maxNameLength: 99\n")
-    result = run_kite("config", "show", "--config", str(file), env={"MILVUS_CONF_PROXY_MAXNAMELENGTH": "55", "PATH": ""})
+    result = run_kite(
+        "config", "show", "--config", str(file), env={"MILVUS_CONF_PROXY_MAXNAMELENGTH": "55", "PATH": ""}
+    )
     line = next(line for line in result.stdout.splitlines() if "proxy.maxNameLength" in line)
     assert "55" in line and "99" not in line
 
@@ -107,8 +125,18 @@ def test_values_that_make_no_sense_are_refused(tmp_path, setting):
 
 
 def test_another_address_than_loopback_needs_words(tmp_path):
-    result = run_kite("run", "standalone", "--data", str(tmp_path / "data"), "--port", "0", "--metrics-port", "0",
-                      "--address", "0.0.0.0")
+    result = run_kite(
+        "run",
+        "standalone",
+        "--data",
+        str(tmp_path / "data"),
+        "--port",
+        "0",
+        "--metrics-port",
+        "0",
+        "--address",
+        "0.0.0.0",
+    )
     assert result.returncode != 0
     assert "security.allowInsecure" in result.stderr and "0.0.0.0" in result.stderr
 
@@ -139,8 +167,9 @@ def test_the_log_is_structured_and_quiet(private_server, connection):
     assert count(client, "c") == 100
     assert len(server.log()) - before < 2000, server.log()[before:]
     lines = server.log().splitlines()
-    assert any("listening" in line and f"grpc={server.address}" in line and f"http={server.http}" in line
-               for line in lines)
+    assert any(
+        "listening" in line and f"grpc={server.address}" in line and f"http={server.http}" in line for line in lines
+    )
     assert all(re.search(r"INFO|WARN|DEBUG|ERROR", line) for line in lines if line.strip())
 
 
@@ -167,11 +196,13 @@ def test_not_ready_while_starting_is_said_as_such(tmp_path):
     server._addresses = {"http": f"127.0.0.1:{port}"}
     server.spawn()
     try:
+
         def answered() -> tuple[int, str] | None:
             try:
                 return server.http_get("/readyz")
             except OSError:
                 return None
+
         status, text = wait_until(answered, "the metrics port")
         assert status == 200 or (status == 503 and text.strip())
         wait_until(lambda: server.http_get("/readyz")[0] == 200, "readiness")

@@ -5,8 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from harness.oracle import top_keys, vectors
-from pymilvus import (Collection, CollectionSchema, DataType, FieldSchema, MilvusException, Partition, connections, db,
-                      utility)
+from pymilvus import (
+    Collection,
+    CollectionSchema,
+    DataType,
+    FieldSchema,
+    MilvusException,
+    Partition,
+    connections,
+    db,
+    utility,
+)
 
 ALIAS, DIM = "orm_tests", 8
 
@@ -20,8 +29,12 @@ def orm(server):
 
 @pytest.fixture
 def collection(orm, name) -> Collection:
-    fields = [FieldSchema("id", DataType.INT64, is_primary=True), FieldSchema("num", DataType.INT64),
-              FieldSchema("text", DataType.VARCHAR, max_length=50), FieldSchema("vec", DataType.FLOAT_VECTOR, dim=DIM)]
+    fields = [
+        FieldSchema("id", DataType.INT64, is_primary=True),
+        FieldSchema("num", DataType.INT64),
+        FieldSchema("text", DataType.VARCHAR, max_length=50),
+        FieldSchema("vec", DataType.FLOAT_VECTOR, dim=DIM),
+    ]
     made = Collection(name, CollectionSchema(fields, description="orm"), using=orm, consistency_level="Strong")
     yield made
     utility.drop_collection(name, using=orm)
@@ -46,7 +59,7 @@ def filled(collection: Collection, rows: int = 200) -> np.ndarray:
 def test_connections(server):
     connections.connect("orm_more", host="127.0.0.1", port=str(server.port))
     assert connections.has_connection("orm_more")
-    assert ("orm_more" in [name for name, _ in connections.list_connections()])
+    assert "orm_more" in [name for name, _ in connections.list_connections()]
     assert connections.get_connection_addr("orm_more")["address"] == server.address
     connections.disconnect("orm_more")
     connections.remove_connection("orm_more")
@@ -73,8 +86,9 @@ def test_insert_search_query_delete(collection):
     assert collection.num_entities == 200
     collection.flush()
     assert collection.num_entities == 200
-    hits = collection.search(list(data[[3, 150]]), "vec", {"metric_type": "L2", "params": {"ef": 64}}, limit=5,
-                             output_fields=["num"])
+    hits = collection.search(
+        list(data[[3, 150]]), "vec", {"metric_type": "L2", "params": {"ef": 64}}, limit=5, output_fields=["num"]
+    )
     assert [list(h.ids) for h in hits] == [top_keys("L2", data, np.arange(200), data[i], 5) for i in (3, 150)]
     assert hits[0][0].entity.get("num") == 30 and hits[0][0].distance == pytest.approx(0, abs=1e-6)
     rows = collection.query("id in [1, 2] or num == 500", output_fields=["text"])
@@ -88,8 +102,16 @@ def test_insert_search_query_delete(collection):
 
 def test_search_with_an_expression_partitions_and_rounding(collection):
     data = filled(collection)
-    hits = collection.search([data[0]], "vec", {"metric_type": "L2", "params": {}}, limit=10, expr="num >= 1000",
-                             partition_names=["_default"], round_decimal=1, offset=2)[0]
+    hits = collection.search(
+        [data[0]],
+        "vec",
+        {"metric_type": "L2", "params": {}},
+        limit=10,
+        expr="num >= 1000",
+        partition_names=["_default"],
+        round_decimal=1,
+        offset=2,
+    )[0]
     chosen = np.arange(100, 200)
     assert list(hits.ids) == top_keys("L2", data[chosen], chosen, data[0], 12)[2:]
 

@@ -16,7 +16,7 @@ def parted(client, name) -> str:
     for i, partition in enumerate(["_default", "p", "q"]):
         if partition != "_default":
             client.create_partition(name, partition)
-        insert(client, name, simple_rows(data[i * 10:i * 10 + 10], first=i * 10), partition_name=partition)
+        insert(client, name, simple_rows(data[i * 10 : i * 10 + 10], first=i * 10), partition_name=partition)
     return name
 
 
@@ -66,11 +66,13 @@ def test_the_default_partition_stays(client, parted):
 
 def test_unknown_partitions_are_named(client, parted):
     vector = vectors(1, 8)[0]
-    for call in (lambda: client.insert(parted, simple_rows(vector[None, :]), partition_name="none_such"),
-                 lambda: client.search(parted, data=[vector], anns_field="vec", partition_names=["none_such"]),
-                 lambda: client.query(parted, filter="id > 0", partition_names=["none_such"]),
-                 lambda: client.load_partitions(parted, ["none_such"]),
-                 lambda: client.get_partition_stats(parted, "none_such")):
+    for call in (
+        lambda: client.insert(parted, simple_rows(vector[None, :]), partition_name="none_such"),
+        lambda: client.search(parted, data=[vector], anns_field="vec", partition_names=["none_such"]),
+        lambda: client.query(parted, filter="id > 0", partition_names=["none_such"]),
+        lambda: client.load_partitions(parted, ["none_such"]),
+        lambda: client.get_partition_stats(parted, "none_such"),
+    ):
         with pytest.raises(MilvusException, match="none_such"):
             call()
 

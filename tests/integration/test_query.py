@@ -17,13 +17,27 @@ ROWS = 300
 def collection(server) -> str:
     """Keys shuffled over two sealed segments and growing rows, some deleted: even hundreds are gone."""
     client = connect(server)
-    fields = [key_field(), ("num", DataType.INT64, {}), ("text", DataType.VARCHAR, {"max_length": 20}),
-              ("doc", DataType.JSON, {}), vector_field(4)]
+    fields = [
+        key_field(),
+        ("num", DataType.INT64, {}),
+        ("text", DataType.VARCHAR, {"max_length": 20}),
+        ("doc", DataType.JSON, {}),
+        vector_field(4),
+    ]
     name = create(client, fresh_name("query"), fields, dynamic=True)
     keys = np.random.default_rng(1).permutation(ROWS + 3)
     data = vectors(ROWS + 3, 4)
-    rows = [{"id": int(k), "num": int(k) % 10, "text": f"t{k:03}", "doc": {"k": int(k), "l": [int(k) % 3]},
-             "vec": data[k], "extra": int(k) * 2} for k in keys]
+    rows = [
+        {
+            "id": int(k),
+            "num": int(k) % 10,
+            "text": f"t{k:03}",
+            "doc": {"k": int(k), "l": [int(k) % 3]},
+            "vec": data[k],
+            "extra": int(k) * 2,
+        }
+        for k in keys
+    ]
     for third in range(3):
         insert(client, name, rows[third::3])
         if third < 2:
@@ -38,10 +52,12 @@ def test_rows_come_by_key_ascending(client, collection):
     assert keys_of(client.query(collection, filter="id >= 0", output_fields=["id"])) == list(range(ROWS))
 
 
-@pytest.mark.parametrize(("limit", "offset"), [(1, 0), (10, 0), (10, 5), (100, 250), (5, 300), (1000, 299), (16000, 384)])
+@pytest.mark.parametrize(
+    ("limit", "offset"), [(1, 0), (10, 0), (10, 5), (100, 250), (5, 300), (1000, 299), (16000, 384)]
+)
 def test_limit_and_offset(client, collection, limit, offset):
     got = keys_of(client.query(collection, filter="id >= 0", output_fields=["num"], limit=limit, offset=offset))
-    assert got == list(range(ROWS))[offset:offset + limit]
+    assert got == list(range(ROWS))[offset : offset + limit]
 
 
 def test_a_limit_does_for_a_filter(client, collection):
@@ -50,12 +66,21 @@ def test_a_limit_does_for_a_filter(client, collection):
         client.query(collection, filter="")
 
 
-@pytest.mark.parametrize(("text", "chosen"), [
-    ("num == 3", lambda k: k % 10 == 3), ("num in [1, 2] and id < 50", lambda k: k % 10 in (1, 2) and k < 50),
-    ("text like 't00%'", lambda k: k < 10), ("doc['k'] >= 290", lambda k: k >= 290),
-    ("json_contains(doc['l'], 2)", lambda k: k % 3 == 2), ("extra == 20", lambda k: k == 10),
-    ("not (num < 9)", lambda k: k % 10 == 9), ("(id + 1) % 100 == 0", lambda k: (k + 1) % 100 == 0),
-    ("id not in [0, 1, 2]", lambda k: k > 2), ("10 <= id < 12", lambda k: k in (10, 11))])
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [
+        ("num == 3", lambda k: k % 10 == 3),
+        ("num in [1, 2] and id < 50", lambda k: k % 10 in (1, 2) and k < 50),
+        ("text like 't00%'", lambda k: k < 10),
+        ("doc['k'] >= 290", lambda k: k >= 290),
+        ("json_contains(doc['l'], 2)", lambda k: k % 3 == 2),
+        ("extra == 20", lambda k: k == 10),
+        ("not (num < 9)", lambda k: k % 10 == 9),
+        ("(id + 1) % 100 == 0", lambda k: (k + 1) % 100 == 0),
+        ("id not in [0, 1, 2]", lambda k: k > 2),
+        ("10 <= id < 12", lambda k: k in (10, 11)),
+    ],
+)
 def test_filters(client, collection, text, chosen):
     wanted = [k for k in range(ROWS) if chosen(k)]
     assert keys_of(client.query(collection, filter=text, output_fields=["id"])) == wanted
@@ -63,8 +88,12 @@ def test_filters(client, collection, text, chosen):
 
 
 def test_templates(client, collection):
-    got = client.query(collection, filter="id in {keys} and text != {t}", output_fields=["id"],
-                       filter_params={"keys": [7, 8, 9, 100000], "t": "t008"})
+    got = client.query(
+        collection,
+        filter="id in {keys} and text != {t}",
+        output_fields=["id"],
+        filter_params={"keys": [7, 8, 9, 100000], "t": "t008"},
+    )
     assert keys_of(got) == [7, 9]
     with pytest.raises(MilvusException):
         client.query(collection, filter="id in {missing}", filter_params={"other": [1]})

@@ -11,8 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from harness.collections import (count, create, create_index, insert, key_field, keys_of, search_keys, simple,
-                                 simple_rows, vector_field, wait_indexed)
+from harness.collections import (
+    count,
+    create,
+    create_index,
+    insert,
+    key_field,
+    keys_of,
+    search_keys,
+    simple,
+    simple_rows,
+    vector_field,
+    wait_indexed,
+)
 from harness.oracle import top_keys, vectors
 from harness.server import SLOWNESS, Server, run_kite
 from pymilvus import DataType, MilvusException
@@ -33,8 +44,10 @@ def fill(client, connection, server: Server, data: np.ndarray) -> None:
     fields = [key_field(), ("num", DataType.INT64, {}), ("doc", DataType.JSON, {"nullable": True}), vector_field(16)]
     create(client, "main", fields, index="HNSW", params={"M": 8, "efConstruction": 64}, dynamic=True)
     create_index(client, "main", "num", "STL_SORT", index_name="by_num")
-    rows = [{"id": i, "num": i % 10, "doc": {"i": i} if i % 3 else None, "vec": v, "extra": f"e{i}"}
-            for i, v in enumerate(data)]
+    rows = [
+        {"id": i, "num": i % 10, "doc": {"i": i} if i % 3 else None, "vec": v, "extra": f"e{i}"}
+        for i, v in enumerate(data)
+    ]
     insert(client, "main", rows[:1000])
     client.flush("main")
     wait_indexed(client, "main", "vec", 1000)
@@ -138,6 +151,7 @@ def test_writes_after_a_restart_go_on(private_server, connection):
 def test_timestamps_rise_over_a_restart(private_server, connection):
     """Session consistency of a client depends on it."""
     from harness import wire
+
     server, stamps = private_server(), []
     for _ in range(3):
         with wire.stub(server.address) as stub:
@@ -168,7 +182,9 @@ def test_a_directory_that_cannot_be_used_is_named(tmp_path):
 
 def test_a_taken_port_is_named(private_server, tmp_path):
     port = private_server().port
-    result = run_kite("run", "standalone", "--data", str(tmp_path / "other"), "--port", str(port), "--metrics-port", "0")
+    result = run_kite(
+        "run", "standalone", "--data", str(tmp_path / "other"), "--port", str(port), "--metrics-port", "0"
+    )
     assert result.returncode != 0 and str(port) in result.stderr
 
 
@@ -179,6 +195,7 @@ def test_a_taken_port_is_named(private_server, tmp_path):
 def sound(tmp_path_factory) -> Path:
     """The stopped data of a server: two collections, each with sealed, indexed rows and with rows in the log only."""
     from harness.clients import connect
+
     data = tmp_path_factory.mktemp("sound") / "data"
     with Server(data) as server:
         client = connect(server)
@@ -296,8 +313,10 @@ def answers_exactly(client, name: str, truth: list[dict]) -> bool:
     except MilvusException:
         return False
     assert [row["id"] for row in rows] == [row["id"] for row in truth]
-    assert all(a["num"] == b["num"] and np.asarray(a["vec"], np.float32).tobytes() == b["vec"].tobytes()
-               for a, b in zip(rows, truth, strict=True))
+    assert all(
+        a["num"] == b["num"] and np.asarray(a["vec"], np.float32).tobytes() == b["vec"].tobytes()
+        for a, b in zip(rows, truth, strict=True)
+    )
     assert hits == [[7]]
     return True
 

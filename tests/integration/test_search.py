@@ -30,9 +30,9 @@ def collection(server, metric, data) -> str:
     client = connect(server)
     name = create(client, fresh_name(f"search_{metric}"), FIELDS, index="FLAT", metric=metric, dynamic=True)
     rows = [{**row, "extra": row["id"] % 5, "note": f"n{row['id']}"} for row in simple_rows(data)]
-    insert(client, name, rows[:ROWS // 2])
+    insert(client, name, rows[: ROWS // 2])
     client.flush(name)
-    insert(client, name, rows[ROWS // 2:])
+    insert(client, name, rows[ROWS // 2 :])
     yield name
     client.drop_collection(name)
     client.close()
@@ -57,7 +57,7 @@ def test_many_queries_at_once(client, collection, metric, data):
 def test_limit_and_offset(client, collection, metric, data, offset, limit):
     query = vectors(1, DIM, 9)[0]
     hits = client.search(collection, data=[query], limit=limit - offset if limit == 16384 else limit, offset=offset)[0]
-    assert_same_ranking(pairs(hits), expected_pairs(metric, data, query)[offset:offset + limit])
+    assert_same_ranking(pairs(hits), expected_pairs(metric, data, query)[offset : offset + limit])
 
 
 def test_offset_in_the_search_parameters(client, collection, metric, data):
@@ -65,12 +65,19 @@ def test_offset_in_the_search_parameters(client, collection, metric, data):
     assert_same_ranking(pairs(hits), expected_pairs(metric, data, data[0])[4:7])
 
 
-@pytest.mark.parametrize("text, chosen", [
-    ("num < 100", lambda i: i < 10), ("text == 't3'", lambda i: i % 7 == 3),
-    ("num >= 3000 and text in ['t1', 't2']", lambda i: i >= 300 and i % 7 in (1, 2)),
-    ("extra == 4", lambda i: i % 5 == 4), ("note like 'n1%'", lambda i: str(i).startswith("1")),
-    ("id == 77", lambda i: i == 77), ("num < 0", lambda i: False)],
-    ids=["range", "text", "both", "dynamic", "like", "key", "none"])
+@pytest.mark.parametrize(
+    "text, chosen",
+    [
+        ("num < 100", lambda i: i < 10),
+        ("text == 't3'", lambda i: i % 7 == 3),
+        ("num >= 3000 and text in ['t1', 't2']", lambda i: i >= 300 and i % 7 in (1, 2)),
+        ("extra == 4", lambda i: i % 5 == 4),
+        ("note like 'n1%'", lambda i: str(i).startswith("1")),
+        ("id == 77", lambda i: i == 77),
+        ("num < 0", lambda i: False),
+    ],
+    ids=["range", "text", "both", "dynamic", "like", "key", "none"],
+)
 def test_filters(client, collection, metric, data, text, chosen):
     queries = vectors(3, DIM, 10)
     keys = [i for i in range(ROWS) if chosen(i)]
@@ -79,8 +86,13 @@ def test_filters(client, collection, metric, data, text, chosen):
 
 
 def test_filter_templates(client, collection):
-    hits = client.search(collection, data=[[0.0] * DIM], filter="id in {keys} and num > {least}", limit=10,
-                         filter_params={"keys": [5, 6, 7], "least": 50})[0]
+    hits = client.search(
+        collection,
+        data=[[0.0] * DIM],
+        filter="id in {keys} and num > {least}",
+        limit=10,
+        filter_params={"keys": [5, 6, 7], "least": 50},
+    )[0]
     assert sorted(hit.id for hit in hits) == [6, 7]
 
 
@@ -92,7 +104,11 @@ def test_output_fields(client, collection, data):
     assert hit["entity"] == {"extra": 2}
     hit = client.search(collection, data=[data[7]], limit=1, filter="id == 7", output_fields=["*"])[0][0]
     assert {k: v for k, v in hit["entity"].items() if k not in ("vec", "id")} == {
-        "num": 70, "text": "t0", "extra": 2, "note": "n7"}
+        "num": 70,
+        "text": "t0",
+        "extra": 2,
+        "note": "n7",
+    }
     hit = client.search(collection, data=[data[7]], limit=1, filter="id == 7", output_fields=["$meta"])[0][0]
     assert hit["entity"]["extra"] == 2 and hit["entity"]["note"] == "n7"
     hit = client.search(collection, data=[data[7]], limit=1, filter="id == 7")[0][0]
@@ -149,8 +165,12 @@ def test_round_decimal(client, collection, data):
 
 
 def test_unknown_search_parameters_are_ignored(client, collection, data):
-    hits = client.search(collection, data=[data[2]], limit=1, search_params={
-        "params": {"nprobe": 3, "ef": 64, "something_else": "x"}, "hints": ""})[0]
+    hits = client.search(
+        collection,
+        data=[data[2]],
+        limit=1,
+        search_params={"params": {"nprobe": 3, "ef": 64, "something_else": "x"}, "hints": ""},
+    )[0]
     assert [hit.id for hit in hits] == search_keys(client, collection, data[[2]], limit=1)[0]
 
 
@@ -165,8 +185,15 @@ def test_grouping(client, collection, metric, data):
 
 def test_grouping_with_a_size(client, collection, metric, data):
     query = vectors(1, DIM, 14)[0]
-    hits = client.search(collection, data=[query], limit=3, group_by_field="text", group_size=2,
-                         strict_group_size=True, output_fields=["text"])[0]
+    hits = client.search(
+        collection,
+        data=[query],
+        limit=3,
+        group_by_field="text",
+        group_size=2,
+        strict_group_size=True,
+        output_fields=["text"],
+    )[0]
     groups: dict[str, list] = {}
     for hit in hits:
         groups.setdefault(hit["entity"]["text"], []).append(hit.id)
@@ -244,14 +271,25 @@ def test_cosine_with_zero_vectors_does_not_fail(client, name):
 
 def test_a_selective_filter_on_a_graph_still_fills_the_limit(client, name, seed):
     """Fewer hits than asked for although enough rows match is the complaint that graph indexes are known for."""
-    create(client, name, [key_field(), ("num", DataType.INT64, {}), vector_field(DIM)], index="HNSW",
-           params={"M": 8, "efConstruction": 40})
+    create(
+        client,
+        name,
+        [key_field(), ("num", DataType.INT64, {}), vector_field(DIM)],
+        index="HNSW",
+        params={"M": 8, "efConstruction": 40},
+    )
     data = vectors(5000, DIM, seed)
     insert(client, name, [{"id": i, "num": i, "vec": v} for i, v in enumerate(data)])
     client.flush(name)
     for rows in (1, 10, 50, 500, 4990):
-        hits = client.search(name, data=[data[0]], filter=f"num >= {5000 - rows}", limit=50, anns_field="vec",
-                             search_params={"params": {"ef": 50}})[0]
+        hits = client.search(
+            name,
+            data=[data[0]],
+            filter=f"num >= {5000 - rows}",
+            limit=50,
+            anns_field="vec",
+            search_params={"params": {"ef": 50}},
+        )[0]
         assert len(hits) == min(rows, 50)
         if rows <= 50:
             chosen = np.arange(5000 - rows, 5000)

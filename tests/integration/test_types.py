@@ -20,19 +20,41 @@ SCALARS = [
     ("int64", DataType.INT64, {}, [INT64_MIN, INT64_MAX, 0, 2**53 + 1]),
     ("float", DataType.FLOAT, {}, [0.0, -1.5, 3.4028234663852886e38, 1e-38]),
     ("double", DataType.DOUBLE, {}, [0.0, 0.1, -1.7976931348623157e308, 5e-324]),
-    ("varchar", DataType.VARCHAR, {"max_length": 200},
-     ["", "plain", "quote ' and \" and \\", "zero\0byte", "ünïcödé 漢字 🦜", "new\nline\ttab", "%_"]),
-    ("array_int", DataType.ARRAY, {"element_type": DataType.INT64, "max_capacity": 10},
-     [[], [1], [INT64_MIN, 0, INT64_MAX]]),
+    (
+        "varchar",
+        DataType.VARCHAR,
+        {"max_length": 200},
+        ["", "plain", "quote ' and \" and \\", "zero\0byte", "ünïcödé 漢字 🦜", "new\nline\ttab", "%_"],
+    ),
+    (
+        "array_int",
+        DataType.ARRAY,
+        {"element_type": DataType.INT64, "max_capacity": 10},
+        [[], [1], [INT64_MIN, 0, INT64_MAX]],
+    ),
     ("array_small", DataType.ARRAY, {"element_type": DataType.INT8, "max_capacity": 10}, [[], [-128, 127]]),
     ("array_bool", DataType.ARRAY, {"element_type": DataType.BOOL, "max_capacity": 10}, [[], [True, False]]),
     ("array_double", DataType.ARRAY, {"element_type": DataType.DOUBLE, "max_capacity": 10}, [[], [0.1, -2.5]]),
     ("array_float", DataType.ARRAY, {"element_type": DataType.FLOAT, "max_capacity": 10}, [[], [0.5, -2.5]]),
-    ("array_text", DataType.ARRAY, {"element_type": DataType.VARCHAR, "max_capacity": 10, "max_length": 40},
-     [[], ["", "a", "ü🦜"]]),
-    ("json", DataType.JSON, {},
-     [{}, {"a": 1, "b": [1, "x", None, {"c": True}]}, {"ü": "🦜", "n": None, "f": 0.5, "big": INT64_MAX},
-      [1, 2, 3], 5, True]),
+    (
+        "array_text",
+        DataType.ARRAY,
+        {"element_type": DataType.VARCHAR, "max_capacity": 10, "max_length": 40},
+        [[], ["", "a", "ü🦜"]],
+    ),
+    (
+        "json",
+        DataType.JSON,
+        {},
+        [
+            {},
+            {"a": 1, "b": [1, "x", None, {"c": True}]},
+            {"ü": "🦜", "n": None, "f": 0.5, "big": INT64_MAX},
+            [1, 2, 3],
+            5,
+            True,
+        ],
+    ),
 ]
 
 
@@ -41,7 +63,12 @@ def spread(values: list, rows: int) -> list:
 
 
 def all_types_rows(rows: int, seed: int) -> tuple[list, list[dict]]:
-    fields = [key_field(), *((n, kind, extra) for n, kind, extra, _ in SCALARS), vector_field(4), vector_field(3, "vec2")]
+    fields = [
+        key_field(),
+        *((n, kind, extra) for n, kind, extra, _ in SCALARS),
+        vector_field(4),
+        vector_field(3, "vec2"),
+    ]
     first, second = vectors(rows, 4, seed), vectors(rows, 3, seed + 1)
     columns = {n: spread(values, rows) for n, _, _, values in SCALARS}
     data = [{"id": i, "vec": first[i], "vec2": second[i], **{n: c[i] for n, c in columns.items()}} for i in range(rows)]
@@ -83,17 +110,23 @@ def test_every_type_comes_back_as_it_was(client, name, seed, flushed):
 
 def with_float32(rows: list[dict]) -> list[dict]:
     """FLOAT columns hold 32 bits."""
+
     def narrow(row: dict) -> dict:
-        return {**row, "float": float(np.float32(row["float"])),
-                "array_float": [float(np.float32(x)) for x in row["array_float"]]}
+        return {
+            **row,
+            "float": float(np.float32(row["float"])),
+            "array_float": [float(np.float32(x)) for x in row["array_float"]],
+        }
+
     return [narrow(row) for row in rows]
 
 
 def test_vectors_are_bit_equal_even_when_odd(client, name):
     """Subnormals, negative zero and the largest finite values are data like any other."""
     create(client, name, [key_field(), vector_field(4)], metric="COSINE")
-    bits = np.array([[0x00000001, 0x80000000, 0x7f7fffff, 0xff7fffff],
-                     [0x3f800000, 0xbf800000, 0x00800000, 0x80000001]], np.uint32).view(np.float32)
+    bits = np.array(
+        [[0x00000001, 0x80000000, 0x7F7FFFFF, 0xFF7FFFFF], [0x3F800000, 0xBF800000, 0x00800000, 0x80000001]], np.uint32
+    ).view(np.float32)
     insert(client, name, [{"id": i, "vec": bits[i]} for i in range(2)])
     for flushed in (False, True):
         if flushed:
@@ -104,24 +137,35 @@ def test_vectors_are_bit_equal_even_when_odd(client, name):
 
 @pytest.mark.parametrize("flushed", [False, True], ids=["growing", "sealed"])
 def test_nullable_columns_and_defaults(client, name, flushed):
-    fields = [key_field(),
-              ("n", DataType.INT64, {"nullable": True}), ("t", DataType.VARCHAR, {"max_length": 9, "nullable": True}),
-              ("f", DataType.DOUBLE, {"nullable": True}), ("b", DataType.BOOL, {"nullable": True}),
-              ("j", DataType.JSON, {"nullable": True}),
-              ("a", DataType.ARRAY, {"element_type": DataType.INT64, "max_capacity": 4, "nullable": True}),
-              ("d", DataType.INT64, {"default_value": 42}), ("dt", DataType.VARCHAR, {"max_length": 9, "default_value": "x"}),
-              ("dn", DataType.INT32, {"nullable": True, "default_value": 7}), vector_field(2)]
+    fields = [
+        key_field(),
+        ("n", DataType.INT64, {"nullable": True}),
+        ("t", DataType.VARCHAR, {"max_length": 9, "nullable": True}),
+        ("f", DataType.DOUBLE, {"nullable": True}),
+        ("b", DataType.BOOL, {"nullable": True}),
+        ("j", DataType.JSON, {"nullable": True}),
+        ("a", DataType.ARRAY, {"element_type": DataType.INT64, "max_capacity": 4, "nullable": True}),
+        ("d", DataType.INT64, {"default_value": 42}),
+        ("dt", DataType.VARCHAR, {"max_length": 9, "default_value": "x"}),
+        ("dn", DataType.INT32, {"nullable": True, "default_value": 7}),
+        vector_field(2),
+    ]
     create(client, name, fields)
     full = {"n": 1, "t": "a", "f": 0.5, "b": True, "j": {"k": 1}, "a": [1, 2], "d": 1, "dt": "y", "dn": 3}
     absent = {"n": None, "t": None, "f": None, "b": None, "j": None, "a": None, "d": 42, "dt": "x", "dn": 7}
     client.insert(name, [{"id": 0, "vec": [0, 1], **full}, {"id": 1, "vec": [1, 1], **full, "n": None, "t": None}])
     client.insert(name, [{"id": 2, "vec": [2, 1]}])
-    client.insert(name, [{"id": 3, "vec": [3, 1], **{key: None for key in full}}, {"id": 4, "vec": [4, 1], **full}])
+    client.insert(name, [{"id": 3, "vec": [3, 1], **dict.fromkeys(full)}, {"id": 4, "vec": [4, 1], **full}])
     if flushed:
         client.flush(name)
     got = client.query(name, filter="id >= 0", output_fields=list(full))
     assert [{key: row[key] for key in full} for row in got] == [
-        full, {**full, "n": None, "t": None}, absent, absent, full]
+        full,
+        {**full, "n": None, "t": None},
+        absent,
+        absent,
+        full,
+    ]
     assert [row["id"] for row in client.query(name, filter="n is null")] == [1, 2, 3]
     assert [row["id"] for row in client.query(name, filter="n is not null")] == [0, 4]
     assert [row["id"] for row in client.query(name, filter="not (n == 1)")] == []
@@ -147,8 +191,11 @@ def test_text_keys(client, name):
 @pytest.mark.parametrize("kind", [DataType.INT64, DataType.VARCHAR], ids=["int64", "varchar"])
 def test_auto_ids_are_unique_and_of_the_declared_type(client, name, kind):
     create(client, name, [key_field(kind), ("n", DataType.INT64, {}), vector_field(2)], auto_id=True)
-    keys = [key for start in range(0, 300, 100)
-            for key in client.insert(name, [{"n": start + i, "vec": [i, 0]} for i in range(100)])["ids"]]
+    keys = [
+        key
+        for start in range(0, 300, 100)
+        for key in client.insert(name, [{"n": start + i, "vec": [i, 0]} for i in range(100)])["ids"]
+    ]
     assert len(set(keys)) == 300
     assert all(isinstance(key, str if kind == DataType.VARCHAR else int) for key in keys)
     got = {row["id"]: row["n"] for row in client.query(name, filter="n >= 0", output_fields=["n"])}
@@ -158,7 +205,12 @@ def test_auto_ids_are_unique_and_of_the_declared_type(client, name, kind):
 @pytest.mark.parametrize("flushed", [False, True], ids=["growing", "sealed"])
 def test_dynamic_fields(client, name, flushed):
     create(client, name, [key_field(), vector_field(2)], dynamic=True)
-    extras = [{"colour": "red", "size": 3}, {"colour": "blue", "deep": {"a": [1, {"b": 2}]}}, {}, {"size": 2.5, "ok": True}]
+    extras = [
+        {"colour": "red", "size": 3},
+        {"colour": "blue", "deep": {"a": [1, {"b": 2}]}},
+        {},
+        {"size": 2.5, "ok": True},
+    ]
     client.insert(name, [{"id": i, "vec": [i, 1], **extra} for i, extra in enumerate(extras)])
     if flushed:
         client.flush(name)
@@ -182,12 +234,16 @@ def test_json_text_that_is_not_ascii_or_deep_comes_back(client, name):
     assert [row["j"] for row in client.query(name, filter="id >= 0", output_fields=["j"])] == values
 
 
-@pytest.mark.parametrize(("field", "value"), [
-    (("v", DataType.VARCHAR, {"max_length": 3}), "four"),
-    (("v", DataType.VARCHAR, {"max_length": 3}), "üü"),  # bytes count, not characters
-    (("v", DataType.ARRAY, {"element_type": DataType.INT64, "max_capacity": 2}), [1, 2, 3]),
-    (("v", DataType.ARRAY, {"element_type": DataType.VARCHAR, "max_capacity": 2, "max_length": 3}), ["four"]),
-], ids=["varchar", "varchar-bytes", "array-capacity", "array-text"])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        (("v", DataType.VARCHAR, {"max_length": 3}), "four"),
+        (("v", DataType.VARCHAR, {"max_length": 3}), "üü"),  # bytes count, not characters
+        (("v", DataType.ARRAY, {"element_type": DataType.INT64, "max_capacity": 2}), [1, 2, 3]),
+        (("v", DataType.ARRAY, {"element_type": DataType.VARCHAR, "max_capacity": 2, "max_length": 3}), ["four"]),
+    ],
+    ids=["varchar", "varchar-bytes", "array-capacity", "array-text"],
+)
 def test_values_over_their_declared_size_are_refused(client, name, field, value):
     create(client, name, [key_field(), field, vector_field(2)])
     with pytest.raises(MilvusException) as error:

@@ -19,9 +19,13 @@ FILTERS_PER_CASE = 40
 CASES_PER_TEST = 10
 TESTS = max(1, FILTERS // (FILTERS_PER_CASE * CASES_PER_TEST))
 
-INDEXES = {"BOOL": ["AUTOINDEX", "INVERTED", "BITMAP"], "INT": ["AUTOINDEX", "INVERTED", "STL_SORT", "BITMAP"],
-           "FLOAT": ["AUTOINDEX", "INVERTED", "STL_SORT"], "VARCHAR": ["AUTOINDEX", "INVERTED", "STL_SORT", "BITMAP"],
-           "ARRAY": ["AUTOINDEX", "INVERTED"]}
+INDEXES = {
+    "BOOL": ["AUTOINDEX", "INVERTED", "BITMAP"],
+    "INT": ["AUTOINDEX", "INVERTED", "STL_SORT", "BITMAP"],
+    "FLOAT": ["AUTOINDEX", "INVERTED", "STL_SORT"],
+    "VARCHAR": ["AUTOINDEX", "INVERTED", "STL_SORT", "BITMAP"],
+    "ARRAY": ["AUTOINDEX", "INVERTED"],
+}
 
 
 @pytest.mark.parametrize("number", range(TESTS))
@@ -48,7 +52,9 @@ def run_case(client: MilvusClient, name: str, case_seed: int) -> list[str]:
 def prepare(client: MilvusClient, name: str, schema: SchemaSpec, rows: list[dict], choices: random.Random) -> None:
     """Rows in sealed segments, growing, or both; scalar indexes on some fields, made before or after the rows."""
     fields = [*(field_of(spec) for spec in schema.fields), vector_field(2, "a_vector")]
-    client.create_collection(name, schema=schema_of(fields, dynamic=schema.enable_dynamic_field), consistency_level="Strong")
+    client.create_collection(
+        name, schema=schema_of(fields, dynamic=schema.enable_dynamic_field), consistency_level="Strong"
+    )
     create_index(client, name, "a_vector", "FLAT", "L2")
     early = choices.random() < 0.5
     if early:

@@ -50,7 +50,9 @@ def test_searches_agree_with_brute_force(client, name, seed, number):
             try:
                 check(client, world, request)
             except AssertionError as error:
-                raise AssertionError(f"KITE_SEED={seed}, world {number}, search {step}: {describe(request)}\n{error}") from error
+                raise AssertionError(
+                    f"KITE_SEED={seed}, world {number}, search {step}: {describe(request)}\n{error}"
+                ) from error
     finally:
         client.drop_collection(name)
 
@@ -59,12 +61,21 @@ def test_searches_agree_with_brute_force(client, name, seed, number):
 
 
 def make_world(client: MilvusClient, name: str, random: np.random.Generator) -> World:
-    world = World(name, dim=int(random.choice([2, 3, 7, 8, 16, 33, 100])), metric=str(random.choice(METRICS)),
-                  kind=DataType.INT64 if random.random() < 0.7 else DataType.VARCHAR,
-                  partitions=["_default", *(f"p{i}" for i in range(random.integers(0, 3)))])
-    fields = [key_field(world.kind), ("num", DataType.INT64, {"nullable": True}),
-              ("text", DataType.VARCHAR, {"max_length": 16}), ("flag", DataType.BOOL, {}),
-              ("real", DataType.DOUBLE, {}), vector_field(world.dim)]
+    world = World(
+        name,
+        dim=int(random.choice([2, 3, 7, 8, 16, 33, 100])),
+        metric=str(random.choice(METRICS)),
+        kind=DataType.INT64 if random.random() < 0.7 else DataType.VARCHAR,
+        partitions=["_default", *(f"p{i}" for i in range(random.integers(0, 3)))],
+    )
+    fields = [
+        key_field(world.kind),
+        ("num", DataType.INT64, {"nullable": True}),
+        ("text", DataType.VARCHAR, {"max_length": 16}),
+        ("flag", DataType.BOOL, {}),
+        ("real", DataType.DOUBLE, {}),
+        vector_field(world.dim),
+    ]
     create(client, name, fields, metric=world.metric, num_shards=int(random.choice([1, 1, 2])))
     for partition in world.partitions[1:]:
         client.create_partition(name, partition)
@@ -81,9 +92,14 @@ def generate_row(world: World, random: np.random.Generator, number: int) -> dict
     vector = random.standard_normal(world.dim).astype(np.float32)
     if random.random() < 0.1:
         vector = np.ones(world.dim, np.float32)
-    return {"id": world.key(number), "num": None if random.random() < 0.15 else int(random.integers(-5, 6)),
-            "text": f"t{random.integers(0, 8)}", "flag": bool(random.random() < 0.5),
-            "real": float(random.integers(-8, 9)) / 4, "vec": vector}
+    return {
+        "id": world.key(number),
+        "num": None if random.random() < 0.15 else int(random.integers(-5, 6)),
+        "text": f"t{random.integers(0, 8)}",
+        "flag": bool(random.random() < 0.5),
+        "real": float(random.integers(-8, 9)) / 4,
+        "vec": vector,
+    }
 
 
 def add(client: MilvusClient, world: World, random: np.random.Generator, rows: int) -> None:
@@ -122,8 +138,14 @@ def generate(world: World, random: np.random.Generator) -> dict:
     queries = random.standard_normal((int(random.choice([1, 1, 3, 10])), world.dim)).astype(np.float32)
     if random.random() < 0.1:
         queries[0] = 1
-    request = {"queries": queries, "limit": int(random.choice([1, 3, 10, 50, 1000])),
-               "offset": int(random.choice([0, 0, 0, 1, 7, 60])), "predicate": None, "partitions": None, "range": None}
+    request = {
+        "queries": queries,
+        "limit": int(random.choice([1, 3, 10, 50, 1000])),
+        "offset": int(random.choice([0, 0, 0, 1, 7, 60])),
+        "predicate": None,
+        "partitions": None,
+        "range": None,
+    }
     if random.random() < 0.6:
         request["predicate"] = generate_predicate(world, random)
     if random.random() < 0.3:
@@ -183,10 +205,17 @@ def check(client: MilvusClient, world: World, request: dict) -> None:
     if request["range"] and len(truth[0]) > 3:
         params, truth[0] = cut(world, truth[0], request["range"])
     start, stop = request["offset"], request["offset"] + request["limit"]
-    result = client.search(world.name, data=list(request["queries"]), anns_field="vec", limit=request["limit"],
-                           offset=request["offset"], filter=request["predicate"][0] if request["predicate"] else "",
-                           partition_names=request["partitions"], search_params={"params": params},
-                           output_fields=["num", "text", "flag", "real"])
+    result = client.search(
+        world.name,
+        data=list(request["queries"]),
+        anns_field="vec",
+        limit=request["limit"],
+        offset=request["offset"],
+        filter=request["predicate"][0] if request["predicate"] else "",
+        partition_names=request["partitions"],
+        search_params={"params": params},
+        output_fields=["num", "text", "flag", "real"],
+    )
     assert len(result) == len(truth)
     for hits, expected in zip(result, truth, strict=True):
         assert_same_ranking([(hit.id, hit.distance) for hit in hits], expected[start:stop])

@@ -1,7 +1,7 @@
 """Crash oracle: mixed writes against a server that is killed at random points; nothing acknowledged may be missing.
 
-Several threads insert, upsert, delete, flush, build indexes and compact, each on keys of its own, and write down what the
-server acknowledged. `kill -9` comes while calls are in flight. After the restart every collection must hold exactly
+Several threads insert, upsert, delete, flush, build indexes and compact, each on keys of its own, and write down what
+the server acknowledged. `kill -9` comes while calls are in flight. After the restart every collection must hold exactly
 what was acknowledged; a call that was in flight may have happened or not, but as a whole. Vectors are derived from
 (key, version), so that a row can be checked bit by bit without keeping it.
 
@@ -37,7 +37,12 @@ from pymilvus import DataType, MilvusClient
 DIM = 24
 KEYS_PER_THREAD = 1500
 THREADS = 3
-INDEXES = [("FLAT", {}), ("IVF_FLAT", {"nlist": 16}), ("HNSW", {"M": 8, "efConstruction": 40}), ("IVF_SQ8", {"nlist": 16})]
+INDEXES = [
+    ("FLAT", {}),
+    ("IVF_FLAT", {"nlist": 16}),
+    ("HNSW", {"M": 8, "efConstruction": 40}),
+    ("IVF_SQ8", {"nlist": 16}),
+]
 SETTINGS = {"log.level": "warn"}
 
 
@@ -78,7 +83,7 @@ class Owner:
         size = int(random.choice([1, 5, 40, 250]))
         if kind == "filter":
             low = self.first + int(random.integers(KEYS_PER_THREAD))
-            return Operation(kind, {key: None for key in range(low, low + 30)})
+            return Operation(kind, dict.fromkeys(range(low, low + 30)))
         if kind == "insert":
             free = [k for k in range(self.first, self.first + KEYS_PER_THREAD) if k not in self.state]
             keys = random.permutation(free)[:size]
@@ -128,8 +133,12 @@ class Oracle:
     def prepare(self) -> None:
         self.server.start()
         client = connect(self.server)
-        fields = [key_field(), ("version", DataType.INT64, {}), ("text", DataType.VARCHAR, {"max_length": 200}),
-                  vector_field(DIM)]
+        fields = [
+            key_field(),
+            ("version", DataType.INT64, {}),
+            ("text", DataType.VARCHAR, {"max_length": 200}),
+            vector_field(DIM),
+        ]
         kind, params = INDEXES[0]
         create(client, self.collection, fields, index=kind, params=params)
         create(client, "bystander", fields)
@@ -144,8 +153,10 @@ class Oracle:
         stop = threading.Event()
         failures: list[BaseException] = []
         clients = [connect(self.server) for _ in range(THREADS + 1)]
-        workers = [threading.Thread(target=self._work, args=(owner, client, stop, failures))
-                   for owner, client in zip(self.owners, clients[1:], strict=True)]
+        workers = [
+            threading.Thread(target=self._work, args=(owner, client, stop, failures))
+            for owner, client in zip(self.owners, clients[1:], strict=True)
+        ]
         workers.append(threading.Thread(target=self._maintain, args=(clients[0], stop)))
         for worker in workers:
             worker.start()
@@ -203,17 +214,21 @@ class Oracle:
     def verify(self) -> None:
         client = connect(self.server)
         self._repair_index(client)
-        rows = client.query(self.collection, filter="id >= 0", output_fields=["version", "text", "vec"],
-                            consistency_level="Strong")
+        rows = client.query(
+            self.collection, filter="id >= 0", output_fields=["version", "text", "vec"], consistency_level="Strong"
+        )
         self._check_rows(rows)
         for owner in self.owners:
-            self._settle(owner, {row["id"]: row["version"] for row in rows
-                                 if owner.first <= row["id"] < owner.first + KEYS_PER_THREAD})
+            self._settle(
+                owner,
+                {row["id"]: row["version"] for row in rows if owner.first <= row["id"] < owner.first + KEYS_PER_THREAD},
+            )
         expected = sum(len(owner.state) for owner in self.owners)
         self._check_counts(client, expected, len(rows))
         self._check_search(client, rows)
-        bystanders = client.query("bystander", filter="id >= 0", output_fields=["version", "text", "vec"],
-                                  consistency_level="Strong")
+        bystanders = client.query(
+            "bystander", filter="id >= 0", output_fields=["version", "text", "vec"], consistency_level="Strong"
+        )
         if [row["id"] for row in bystanders] != list(range(100)):
             raise Wrong(f"the other collection holds {len(bystanders)} rows, not 100")
         self._check_rows(bystanders)
@@ -241,16 +256,19 @@ class Oracle:
         if owner.unknown is not None:
             outcomes.append(applied(owner.state, owner.unknown))
         if found not in outcomes:
-            raise Wrong(f"thread {owner.number}, in flight {owner.unknown and owner.unknown.kind}: "
-                        f"{difference(owner.state, found)}")
+            raise Wrong(
+                f"thread {owner.number}, in flight {owner.unknown and owner.unknown.kind}: "
+                f"{difference(owner.state, found)}"
+            )
         owner.state, owner.unknown = found, None
 
     def _check_counts(self, client: MilvusClient, expected: int, rows: int) -> None:
         counted = client.query(self.collection, output_fields=["count(*)"], consistency_level="Strong")[0]["count(*)"]
         stored = client.get_collection_stats(self.collection)["row_count"]
         if not expected == rows == counted == stored:
-            raise Wrong(f"{expected} rows were acknowledged, {rows} are there, count(*) says {counted}, "
-                        f"num_entities {stored}")
+            raise Wrong(
+                f"{expected} rows were acknowledged, {rows} are there, count(*) says {counted}, num_entities {stored}"
+            )
 
     def _check_search(self, client: MilvusClient, rows: list[dict]) -> None:
         """Some rows are their own nearest neighbours; what comes back exists."""
@@ -258,8 +276,13 @@ class Oracle:
             return
         random = np.random.default_rng([self.seed, self.cycle, 2000])
         some = [rows[i] for i in random.integers(len(rows), size=10)]
-        result = client.search(self.collection, data=[np.asarray(row["vec"], np.float32) for row in some], limit=3,
-                               anns_field="vec", search_params={"params": {"ef": 200, "nprobe": 16}})
+        result = client.search(
+            self.collection,
+            data=[np.asarray(row["vec"], np.float32) for row in some],
+            limit=3,
+            anns_field="vec",
+            search_params={"params": {"ef": 200, "nprobe": 16}},
+        )
         known = {row["id"] for row in rows}
         for row, hits in zip(some, result, strict=True):
             keys = [hit.id for hit in hits]
@@ -269,6 +292,7 @@ class Oracle:
     def finish(self) -> None:
         """A clean stop, a check of every checksum, and one more look."""
         from harness.server import run_kite
+
         client = connect(self.server)
         client.flush(self.collection)
         wait_indexed(client, self.collection, "vec")
@@ -286,8 +310,10 @@ def difference(state: dict[int, int], found: dict[int, int]) -> str:
     missing = sorted(set(state) - set(found))
     extra = sorted(set(found) - set(state))
     changed = sorted(key for key in set(state) & set(found) if state[key] != found[key])
-    return (f"missing {missing[:10]} ({len(missing)}), unexpected {extra[:10]} ({len(extra)}), "
-            f"other version {[(k, state[k], found[k]) for k in changed[:5]]} ({len(changed)})")
+    return (
+        f"missing {missing[:10]} ({len(missing)}), unexpected {extra[:10]} ({len(extra)}), "
+        f"other version {[(k, state[k], found[k]) for k in changed[:5]]} ({len(changed)})"
+    )
 
 
 def run(data: Path, cycles: int, seed: int, report=print) -> Oracle:
@@ -302,8 +328,10 @@ def run(data: Path, cycles: int, seed: int, report=print) -> Oracle:
             if number % 10 == 9 or number + 1 == cycles:
                 acknowledged = sum(owner.acknowledged for owner in oracle.owners)
                 rows = sum(len(owner.state) for owner in oracle.owners)
-                report(f"cycle {number + 1}/{cycles}: {acknowledged} calls acknowledged, {rows} rows, "
-                       f"{time.monotonic() - started:.0f} s")
+                report(
+                    f"cycle {number + 1}/{cycles}: {acknowledged} calls acknowledged, {rows} rows, "
+                    f"{time.monotonic() - started:.0f} s"
+                )
         oracle.finish()
     except Exception as error:
         report(f"seed {seed}, cycle {oracle.cycle}: {error}\n{oracle.server.log_tail()}")
