@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 
 #include "base/thread_pool.h"
@@ -15,30 +16,44 @@ namespace {
 std::atomic<size_t> live_bytes{0};
 std::atomic<size_t> peak_bytes{0};
 
-void* Count(void* memory) {
-  if (memory == nullptr) return nullptr;
-  const size_t live = live_bytes.fetch_add(malloc_usable_size(memory)) + malloc_usable_size(memory);
+void Add(size_t size) {
+  const size_t live = live_bytes.fetch_add(size) + size;
   size_t peak = peak_bytes.load();
   while (live > peak && !peak_bytes.compare_exchange_weak(peak, live)) {
   }
-  return memory;
 }
 
 void* Allocate(size_t size) {
-  void* const memory = Count(std::malloc(size));
+  void* const memory = std::malloc(size);
   if (memory == nullptr) std::abort();
+  Add(malloc_usable_size(memory));
   return memory;
 }
 
-void* AllocateAligned(size_t size, std::align_val_t alignment) {
-  void* memory = nullptr;
-  if (posix_memalign(&memory, static_cast<size_t>(alignment), size) != 0) return nullptr;
-  return Count(memory);
+void Release(void* memory) {
+  if (memory == nullptr) return;
+  live_bytes.fetch_sub(malloc_usable_size(memory));
+  std::free(memory);
 }
 
-void Release(void* memory) {
-  if (memory != nullptr) live_bytes.fetch_sub(malloc_usable_size(memory));
-  std::free(memory);
+/// The C library counts the alignment's gap as usable, so these carry their size in front.
+void* AllocateAligned(size_t size, std::align_val_t alignment) {
+  const auto gap = static_cast<size_t>(alignment);
+  void* memory = nullptr;
+  if (posix_memalign(&memory, gap, gap + size) != 0) return nullptr;
+  Add(size);
+  auto* const user = static_cast<std::byte*>(memory) + gap;
+  std::memcpy(user - sizeof(size), &size, sizeof(size));
+  return user;
+}
+
+void ReleaseAligned(void* memory, std::align_val_t alignment) {
+  if (memory == nullptr) return;
+  auto* const user = static_cast<std::byte*>(memory);
+  size_t size = 0;
+  std::memcpy(&size, user - sizeof(size), sizeof(size));
+  live_bytes.fetch_sub(size);
+  std::free(user - static_cast<size_t>(alignment));
 }
 
 }  // namespace
@@ -53,8 +68,12 @@ void operator delete(void* memory) noexcept { Release(memory); }
 void operator delete[](void* memory) noexcept { Release(memory); }
 void operator delete(void* memory, size_t) noexcept { Release(memory); }
 void operator delete[](void* memory, size_t) noexcept { Release(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { Release(memory); }
-void operator delete(void* memory, size_t, std::align_val_t) noexcept { Release(memory); }
+void operator delete(void* memory, std::align_val_t alignment) noexcept {
+  ReleaseAligned(memory, alignment);
+}
+void operator delete(void* memory, size_t, std::align_val_t alignment) noexcept {
+  ReleaseAligned(memory, alignment);
+}
 
 namespace kite::engine {
 namespace {

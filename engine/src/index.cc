@@ -12,7 +12,7 @@ namespace kite::engine {
 namespace {
 
 /// The object itself, its parameters and rounding of small arrays.
-constexpr size_t kFixedBytes = 2048;
+constexpr size_t kFixedBytes = 8192;
 
 size_t NormBytes(const BuildSpec& spec, size_t count) {
   return spec.metric == Metric::kCosine ? count * sizeof(float) : 0;

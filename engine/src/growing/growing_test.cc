@@ -94,7 +94,7 @@ TEST(GrowingVectorsTest, FiltersNullsAndOlderWatermarks) {
 
 // Run under ThreadSanitizer by `make tsan`.
 TEST(GrowingVectorsTest, ReadersSeeWholeRowsWhileTheWriterAppends) {
-  constexpr size_t kRows = 30000;
+  constexpr size_t kRows = 12000;
   constexpr uint32_t kDim = 4;
   GrowingVectors vectors(VectorType::kFloat32, kDim);
   std::atomic<bool> failed{false};
@@ -121,7 +121,7 @@ TEST(GrowingVectorsTest, ReadersSeeWholeRowsWhileTheWriterAppends) {
   std::thread reader_b(read);
   std::mt19937 random(1);
   for (size_t row = 0; row < kRows;) {
-    const size_t n = std::min<size_t>(kRows - row, 1 + random() % 700);
+    const size_t n = std::min<size_t>(kRows - row, 1 + random() % 600);
     std::vector<float> batch;
     for (size_t i = 0; i < n; ++i) batch.insert(batch.end(), kDim, static_cast<float>(row + i));
     vectors.Append(Bytes(batch.data()), n, nullptr);

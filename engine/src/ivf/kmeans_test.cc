@@ -49,7 +49,8 @@ TEST(KMeansTest, SameBytesOnAnyExecutor) {
 TEST(KMeansTest, ConstantAndTooFewPointsWork) {
   InlineExecutor executor;
   const Dataset constant{.dim = 3, .values = std::vector<float>(3 * 100, 2.0F)};
-  for (const float value : Train(constant, 8, executor).span()) EXPECT_TRUE(std::isfinite(value));
+  const Array<float> centroids = Train(constant, 8, executor);
+  for (const float value : centroids.span()) EXPECT_TRUE(std::isfinite(value));
   const Dataset few{.dim = 1, .values = {1, 2, 3}};
   EXPECT_EQ(Train(few, 3, executor).size(), 3);
 }
