@@ -15,59 +15,49 @@ bool BuildQueue::HasIndex(const segment::SegmentMeta& segment, const model::Inde
 }
 
 void BuildQueue::Notify(ChannelId channel) {
-  std::unique_lock lock(mutex_);
-  if (stopping_) return;
-  std::erase_if(builds_, [&](const auto& entry) {
-    return entry.second->state == Build::kFailed && entry.second->channel == channel;
-  });
-  marked_.insert(channel);
-  Pump(lock, 0);
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(builds_, [&](const auto& entry) {
+      return entry.second->state == Build::kFailed && entry.second->channel == channel;
+    });
+  }
+  Mark(channel);
 }
 
 void BuildQueue::Poke(ChannelId channel) {
-  std::unique_lock lock(mutex_);
-  const bool under_way = std::ranges::any_of(builds_, [&](const auto& entry) {
-    return entry.second->channel == channel && entry.second->state != Build::kFailed;
-  });
-  if (stopping_) return;
-  if (!under_way) marked_.insert(channel);
-  Pump(lock, 0);
+  bool under_way = false;
+  {
+    const std::lock_guard lock(mutex_);
+    under_way = std::ranges::any_of(builds_, [&](const auto& entry) {
+      return entry.second->channel == channel && entry.second->state != Build::kFailed;
+    });
+  }
+  if (under_way) {
+    work_.Poke();
+  } else {
+    Mark(channel);
+  }
 }
 
-void BuildQueue::Pump(std::unique_lock<std::mutex>& lock, size_t own) {
-  while (!stopping_ &&
-         workers_ - own < std::min(marked_.size() + queue_.size(), options_.workers_max)) {
-    ++workers_;
-    lock.unlock();
-    const Status submitted = executor_.Submit([this] { Work(); });
-    lock.lock();
-    if (submitted.ok()) continue;
-    // The executor is full. The work stays here until the next worker ends or somebody asks.
-    if (--workers_ == 0) ended_.notify_all();
+void BuildQueue::Mark(ChannelId channel) {
+  bool marked = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    marked = !marked_.insert(channel).second;
+  }
+  if (marked) {
+    work_.Poke();
     return;
   }
-}
-
-void BuildQueue::Work() {
-  std::unique_lock lock(mutex_);
-  // One piece of work per task, so that other users of the executor get their turn.
-  if (!stopping_ && !marked_.empty()) {
-    const ChannelId channel = *marked_.begin();
-    marked_.erase(marked_.begin());
-    lock.unlock();
+  work_.Push([this, channel] {
+    {
+      const std::lock_guard lock(mutex_);
+      if (marked_.erase(channel) == 0) return;
+    }
     // A channel that cannot be read is looked at again with its next notification.
     (void)Scan(channel);
-    lock.lock();
-  } else if (!stopping_ && !queue_.empty()) {
-    const BuildPtr build = queue_.front();
-    queue_.pop_front();
-    build->state = Build::kRunning;
-    lock.unlock();
-    Run(build);
-    lock.lock();
-  }
-  Pump(lock, 1);
-  if (--workers_ == 0) ended_.notify_all();
+  });
 }
 
 Status BuildQueue::Scan(ChannelId channel) {
@@ -91,42 +81,48 @@ Status BuildQueue::Scan(ChannelId channel) {
 
 void BuildQueue::Enqueue(ChannelId channel, const std::vector<segment::SegmentMeta>& segments,
                          const std::vector<IndexPtr>& indexes) {
-  const std::lock_guard lock(mutex_);
-  for (const segment::SegmentMeta& segment : segments) {
-    for (const IndexPtr& index : indexes) {
-      const bool is_vector = !index->metric.empty();
-      if (!is_vector || !IsWanted(segment) || HasIndex(segment, *index)) continue;
-      BuildPtr& build = builds_[{segment.id, index->id}];
-      if (build != nullptr) continue;
-      build = std::make_shared<Build>();
-      build->channel = channel;
-      build->segment = segment;
-      build->index = index;
-      queue_.push_back(build);
+  std::vector<BuildPtr> added;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    for (const segment::SegmentMeta& segment : segments) {
+      for (const IndexPtr& index : indexes) {
+        const bool is_vector = !index->metric.empty();
+        if (!is_vector || !IsWanted(segment) || HasIndex(segment, *index)) continue;
+        BuildPtr& build = builds_[{segment.id, index->id}];
+        if (build != nullptr) continue;
+        build = std::make_shared<Build>();
+        build->channel = channel;
+        build->segment = segment;
+        build->index = index;
+        added.push_back(build);
+      }
     }
   }
+  for (const BuildPtr& build : added) work_.Push([this, build] { Run(build); });
 }
 
 void BuildQueue::Run(const BuildPtr& build) {
   const Status status = BuildOne(*build);
   // What a compaction has replaced is no failure, whatever the build ran into.
   const bool over = status.ok() || build->context.cancelled() || !IsStillThere(*build);
-  const std::lock_guard lock(mutex_);
-  const Key key{build->segment.id, build->index->id};
-  const auto entry = builds_.find(key);
-  if (entry == builds_.end() || entry->second != build) return;
-  if (over) {
-    builds_.erase(entry);
-    return;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto entry = builds_.find({build->segment.id, build->index->id});
+    if (entry == builds_.end() || entry->second != build) return;
+    if (over) {
+      builds_.erase(entry);
+      return;
+    }
+    build->reason =
+        "segment " + std::to_string(build->segment.id.value()) + ": " + status.message();
+    build->progress = 0;
+    if (++build->attempts >= options_.attempts_max) {
+      build->state = Build::kFailed;
+      return;
+    }
   }
-  build->reason = "segment " + std::to_string(build->segment.id.value()) + ": " + status.message();
-  build->progress = 0;
-  if (++build->attempts < options_.attempts_max && !stopping_) {
-    build->state = Build::kQueued;
-    queue_.push_back(build);
-  } else {
-    build->state = Build::kFailed;
-  }
+  work_.Push([this, build] { Run(build); });
 }
 
 Status BuildQueue::BuildOne(Build& build) {
@@ -166,7 +162,6 @@ void BuildQueue::Cancel(CollectionId collection, std::optional<IndexId> index) {
   const auto matches = [&](const Build& build) {
     return build.channel.collection == collection && (!index || build.index->id == *index);
   };
-  std::erase_if(queue_, [&](const BuildPtr& build) { return matches(*build); });
   std::erase_if(builds_, [&](const auto& entry) {
     if (!matches(*entry.second)) return false;
     entry.second->context.Cancel();
@@ -178,12 +173,12 @@ void BuildQueue::Cancel(CollectionId collection, std::optional<IndexId> index) {
 }
 
 void BuildQueue::Stop() {
-  std::unique_lock lock(mutex_);
-  stopping_ = true;
-  marked_.clear();
-  queue_.clear();
-  for (const auto& [key, build] : builds_) build->context.Cancel();
-  ended_.wait(lock, [&] { return workers_ == 0; });
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    for (const auto& [key, build] : builds_) build->context.Cancel();
+  }
+  work_.Stop();
 }
 
 BuildQueue::Progress BuildQueue::ProgressOf(CollectionId collection, IndexId index) const {

@@ -9,8 +9,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -20,6 +18,7 @@
 #include <vector>
 
 #include "roles/roles.h"
+#include "roles/work_queue.h"
 
 namespace kite::roles {
 
@@ -34,7 +33,7 @@ class BuildQueue {
   /// `indexes` gives a collection's definitions. The executor outlives the queue.
   BuildQueue(Executor& executor, BuildQueueOptions options,
              std::function<std::vector<model::IndexPtr>(model::CollectionId)> indexes)
-      : executor_(executor), options_(options), indexes_(std::move(indexes)) {}
+      : options_(options), indexes_(std::move(indexes)), work_(executor, options.workers_max) {}
   /// Stops.
   ~BuildQueue() { Stop(); }
   BuildQueue(const BuildQueue&) = delete;
@@ -76,18 +75,16 @@ class BuildQueue {
     model::IndexPtr index;
     Context context = Context::Cancellable();
     std::atomic<double> progress{0};
-    enum State { kQueued, kRunning, kFailed } state = kQueued;  // guarded by mutex_
-    int attempts = 0;                                           // guarded by mutex_
-    std::string reason;                                         // guarded by mutex_
+    enum State { kUnderWay, kFailed } state = kUnderWay;  // guarded by mutex_
+    int attempts = 0;                                     // guarded by mutex_
+    std::string reason;                                   // guarded by mutex_
   };
   using BuildPtr = std::shared_ptr<Build>;
   /// One build of one index for one segment.
   using Key = std::pair<model::SegmentId, model::IndexId>;
 
-  /// Starts workers as long as there is work and room; `lock` is given up meanwhile. `own`: workers
-  /// among the counted ones that are about to end.
-  void Pump(std::unique_lock<std::mutex>& lock, size_t own);
-  void Work();
+  /// Has the channel scanned once more.
+  void Mark(model::ChannelId channel);
   Status Scan(model::ChannelId channel);
   void Enqueue(model::ChannelId channel, const std::vector<segment::SegmentMeta>& segments,
                const std::vector<model::IndexPtr>& indexes);
@@ -96,18 +93,15 @@ class BuildQueue {
   bool IsStillThere(const Build& build);
   bool IsDefined(const model::IndexMeta& index) const;
 
-  Executor& executor_;
   const BuildQueueOptions options_;
   const std::function<std::vector<model::IndexPtr>(model::CollectionId)> indexes_;
   Peers peers_;
 
   mutable std::mutex mutex_;
-  std::condition_variable ended_;
   std::set<model::ChannelId> marked_;  // guarded by mutex_
-  std::deque<BuildPtr> queue_;         // guarded by mutex_
   std::map<Key, BuildPtr> builds_;     // guarded by mutex_: queued, running, failed
-  size_t workers_ = 0;                 // guarded by mutex_: handed to the executor and not ended
   bool stopping_ = false;              // guarded by mutex_
+  WorkQueue work_;                     ///< last: what runs uses what is above
 };
 
 }  // namespace kite::roles
