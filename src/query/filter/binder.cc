@@ -215,23 +215,26 @@ Result<NodePtr> Binder::CompareValues(const SyntaxNode& node, Op op, Value left,
 
 Result<Constant> Binder::Comparable(const SyntaxNode& node, Op op, const Value& value,
                                     Constant constant) const {
-  const Status not_comparable = NotComparable(node, value.type, ConstantType(constant));
+  const auto not_comparable = [&] {
+    return NotComparable(node, value.type, ConstantType(constant));
+  };
   const bool orders = op != Op::kEqual;
   const Scalar::Kind kind = KindOf(constant);
   const bool has_order = kind == Scalar::Kind::kNumber || kind == Scalar::Kind::kText;
-  if (orders && !has_order) return not_comparable;
+  if (orders && !has_order) return not_comparable();
   if (value.is_json()) {
-    if (value.kind == Value::Kind::kNumber && kind != Scalar::Kind::kNumber) return not_comparable;
+    if (value.kind == Value::Kind::kNumber && kind != Scalar::Kind::kNumber)
+      return not_comparable();
     return constant;
   }
   if (value.type == DataType::kArray) {
-    if (kind != Scalar::Kind::kArray) return not_comparable;
+    if (kind != Scalar::Kind::kArray) return not_comparable();
     KITE_ASSIGN_OR_RETURN(constant.value,
                           ComparableList(node, value.operand.field.element_type,
                                          std::move(std::get<ConstantList>(constant.value))));
     return constant;
   }
-  if (!KindFits(value.type, constant)) return not_comparable;
+  if (!KindFits(value.type, constant)) return not_comparable();
   if (value.type == DataType::kFloat) return RoundedToFloat(std::move(constant));
   return constant;
 }

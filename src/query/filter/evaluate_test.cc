@@ -204,7 +204,7 @@ TEST_F(FilterEvaluate, Arithmetic) {
   Expect("i64 + 1 > 0", "14", "3");  // overflow: NULL
   Expect("-i64 == 0", "1", "24");
   Expect("d * 10 == 1", "1", "234");
-  Expect("d * 1e300 > 1", "1", "3");  // not finite: NULL
+  Expect("d * 1e300 > 1", "1", "3");   // not finite: NULL
   Expect("f + 0 == 0.1", "", "1234");  // 32 bits widened
   Expect("d / d == 1", "124", "");
   Expect("(i8 & 1) == 1", "24", "13");
