@@ -40,13 +40,14 @@ class [[nodiscard]] Result {
     KITE_CHECK(ok(), "value() of a failed Result");
     return std::get<0>(state_);
   }
-  T&& value() && {
+  /// By value, so that `for (x : *Call())` and `const auto& x = *Call()` do not dangle.
+  T value() && {
     KITE_CHECK(ok(), "value() of a failed Result");
     return std::get<0>(std::move(state_));
   }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
-  T&& operator*() && { return std::move(*this).value(); }
+  T operator*() && { return std::move(*this).value(); }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
 

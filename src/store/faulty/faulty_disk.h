@@ -23,8 +23,8 @@ class FaultyDisk final : public Disk, public std::enable_shared_from_this<Faulty
   void PowerOff() { disk_->PowerOff(); }
   void PowerOn(uint64_t seed) { disk_->PowerOn(seed); }
 
-  /// The `n`-th call of `op` from now on (1: the next) fails with IoError(Disk), once. An append then has written
-  /// half of its bytes.
+  /// The `n`-th call of `op` from now on (1: the next; 0: none) fails with IoError(Disk), once. An append then has
+  /// written half of its bytes.
   void FailNth(DiskOp op, uint64_t n);
   /// Calls of `op` so far: how many FailNth places a run has.
   [[nodiscard]] uint64_t Calls(DiskOp op) const;

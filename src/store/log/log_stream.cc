@@ -345,12 +345,15 @@ Result<std::vector<LogRecord>> LogStream::Read(const Context& context, LogOffset
   *next = from;
   while (true) {
     KITE_RETURN_IF_ERROR(context.Check());
-    KITE_ASSIGN_OR_RETURN(const LogReadRange range, RangeAt(*next));
+    const Result<LogReadRange> found = RangeAt(*next);
+    if (!found.ok() && !records.empty()) return records;  // the failure is the next call's
+    KITE_RETURN_IF_ERROR(found.status());
+    const LogReadRange& range = *found;
     if (range.path.empty()) return records;  // the durable end
-    Result<LogCursor> cursor = ReadLogRange(*disk_, range, &records, &bytes_left);
+    const Result<LogCursor> cursor = ReadLogRange(*disk_, range, &records, &bytes_left);
     if (!cursor.ok() && !records.empty()) {
       *next = records.back().offset + 1;
-      return records;  // the failure is the next call's
+      return records;
     }
     if (cursor.status().Is(StatusKind::kNotFound)) {
       // Truncated meanwhile, unless the stream still counts on the file.
