@@ -171,7 +171,7 @@ Status AppendNarrow(std::string_view field, const RepeatedField<int32_t>& values
 }
 
 /// The type of a row's elements; kNone when it has none. `declared` tells integers of up to 32 bits apart.
-DataType ElementTypeOf(const pb_schema::ScalarField& row, int declared) {
+DataType ElementTypeOf(const pb_schema::ScalarField& row, DataType declared) {
   using Case = pb_schema::ScalarField;
   switch (row.data_case()) {
     case Case::kBoolData: return row.bool_data().data().empty() ? DataType::kNone : DataType::kBool;
@@ -181,8 +181,8 @@ DataType ElementTypeOf(const pb_schema::ScalarField& row, int declared) {
     case Case::kStringData: return row.string_data().data().empty() ? DataType::kNone : DataType::kVarChar;
     case Case::kIntData:
       if (row.int_data().data().empty()) return DataType::kNone;
-      if (declared == pb_schema::Int8) return DataType::kInt8;
-      if (declared == pb_schema::Int16) return DataType::kInt16;
+      if (declared == DataType::kInt8) return DataType::kInt8;
+      if (declared == DataType::kInt16) return DataType::kInt16;
       return DataType::kInt32;
     default: return DataType::kNone;
   }
@@ -220,6 +220,7 @@ bool IsUnsupportedElement(const pb_schema::ScalarField& row) {
   }
 }
 
+/// out.element_type: in, what the schema says; out, what the values are.
 Status DecodeArrays(const pb_schema::ArrayArray& arrays, const Shape& shape, Column& out) {
   KITE_RETURN_IF_ERROR(shape.CheckCount(static_cast<uint64_t>(arrays.data_size())));
   VariableBuilder builder(shape.rows);
@@ -229,7 +230,7 @@ Status DecodeArrays(const pb_schema::ArrayArray& arrays, const Shape& shape, Col
     if (IsUnsupportedElement(value)) {
       return BadField(shape.field, "row " + std::to_string(row) + " has elements of a type that arrays cannot hold");
     }
-    const DataType element = ElementTypeOf(value, arrays.element_type());
+    const DataType element = ElementTypeOf(value, out.element_type);
     if (element != DataType::kNone) {
       if (type == DataType::kNone) type = element;
       if (type != element) {
@@ -243,7 +244,7 @@ Status DecodeArrays(const pb_schema::ArrayArray& arrays, const Shape& shape, Col
     return {};
   };
   KITE_RETURN_IF_ERROR(shape.ForEachValue(arrays.data_size(), append));
-  out.element_type = type;
+  if (type != DataType::kNone) out.element_type = type;
   builder.Finish(out);
   return {};
 }
@@ -421,12 +422,13 @@ Result<model::DataType> DecodeDataType(int number, std::string_view field) {
 }
 
 Result<model::NamedColumn> DecodeColumn(const pb_schema::FieldData& data, uint64_t rows,
-                                        const std::shared_ptr<const void>& owner) {
+                                        const std::shared_ptr<const void>& owner, DataType element_type) {
   model::NamedColumn named{data.field_name(), data.is_dynamic(), {}};
   Column& column = named.column;
   KITE_ASSIGN_OR_RETURN(column.type, DecodeDataType(data.type(), data.field_name()));
   KITE_ASSIGN_OR_RETURN(const Shape shape, ShapeOf(data, rows));
   if (data.field_case() == pb_schema::FieldData::kStructArrays) return WrongKind(shape, column.type);
+  if (column.type == DataType::kArray) column.element_type = element_type;
   column.rows = rows;
   if (shape.valid != nullptr) column.valid = Buffer::Borrow(BytesOf(*shape.valid), owner);
   KITE_RETURN_IF_ERROR(IsVector(column.type) ? DecodeVectors(data, shape, owner, column)
@@ -435,11 +437,14 @@ Result<model::NamedColumn> DecodeColumn(const pb_schema::FieldData& data, uint64
 }
 
 Result<std::vector<model::NamedColumn>> DecodeColumns(const RepeatedPtrField<pb_schema::FieldData>& fields,
-                                                      uint64_t rows, const std::shared_ptr<const void>& owner) {
+                                                      uint64_t rows, const model::CollectionSchema* schema,
+                                                      const std::shared_ptr<const void>& owner) {
   std::vector<model::NamedColumn> columns;
   columns.reserve(static_cast<size_t>(fields.size()));
   for (const pb_schema::FieldData& data : fields) {
-    KITE_ASSIGN_OR_RETURN(model::NamedColumn column, DecodeColumn(data, rows, owner));
+    const model::FieldSchema* field = schema == nullptr ? nullptr : schema->Find(data.field_name());
+    KITE_ASSIGN_OR_RETURN(model::NamedColumn column,
+                          DecodeColumn(data, rows, owner, field == nullptr ? DataType::kNone : field->element_type));
     columns.push_back(std::move(column));
   }
   return columns;

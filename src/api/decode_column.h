@@ -14,15 +14,16 @@ namespace kite::api {
 /// Exactly `rows` rows, nulls normalised as in model/column.h: clients send null rows with or without a slot. Large
 /// arrays are borrowed from `data`, kept alive by `owner`.
 ///
-/// The element type of an ARRAY is what the values say: integers of up to 32 bits are kInt32 unless the client declared
-/// kInt8 or kInt16; kNone when no row has an element.
+/// `element_type` is what the schema says of an ARRAY: clients do not, and the values alone do not tell INT8 from INT32,
+/// or anything if every row is empty. Values of another kind decode all the same, to their own type.
 Result<model::NamedColumn> DecodeColumn(const pb_schema::FieldData& data, uint64_t rows,
-                                        const std::shared_ptr<const void>& owner);
+                                        const std::shared_ptr<const void>& owner,
+                                        model::DataType element_type = model::DataType::kNone);
 
-/// Every column of a write.
+/// Every column of a write. `schema` is needed only with ARRAY columns, and may be null without.
 Result<std::vector<model::NamedColumn>> DecodeColumns(
     const google::protobuf::RepeatedPtrField<pb_schema::FieldData>& fields, uint64_t rows,
-    const std::shared_ptr<const void>& owner);
+    const model::CollectionSchema* schema, const std::shared_ptr<const void>& owner);
 
 /// Milvus's number of a data type, known to this server's model or not: Unimplemented / InvalidArgument when not.
 Result<model::DataType> DecodeDataType(int number, std::string_view field);

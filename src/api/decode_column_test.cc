@@ -139,24 +139,24 @@ TEST(DecodeColumn, TextsWithNulls) {
   for (size_t row = 0; row < 5; ++row) EXPECT_EQ(column->column.Bytes(row), expected[row]);
 }
 
-TEST(DecodeColumn, ArraysTellTheirElementType) {
+TEST(DecodeColumn, ArraysHaveTheSchemasElementTypeWhereTheValuesFit) {
   pb_schema::FieldData data = Field(pb_schema::Array);
   auto* arrays = data.mutable_scalars()->mutable_array_data();
   arrays->add_data();  // an empty row says nothing
+  EXPECT_EQ(DecodeColumn(data, 1, nullptr, DataType::kVarChar)->column.element_type, DataType::kVarChar);
   arrays->add_data()->mutable_int_data()->add_data(300);
   auto column = DecodeColumn(data, 2, nullptr);
   ASSERT_TRUE(column.ok()) << column.status();
   EXPECT_EQ(column->column.element_type, DataType::kInt32);
   EXPECT_EQ(column->column.Bytes(0), "");
   EXPECT_EQ(column->column.Bytes(1).size(), 4U);
-  arrays->set_element_type(pb_schema::Int16);
-  column = DecodeColumn(data, 2, nullptr);
+  column = DecodeColumn(data, 2, nullptr, DataType::kInt16);
   EXPECT_EQ(column->column.element_type, DataType::kInt16);
   EXPECT_EQ(column->column.Bytes(1).size(), 2U);
-  arrays->set_element_type(pb_schema::Int8);
-  EXPECT_NE(Failure(data, 2).find("the value 300 does not fit into Int8"), std::string::npos);
+  EXPECT_EQ(DecodeColumn(data, 2, nullptr, DataType::kVarChar)->column.element_type, DataType::kInt32);
+  EXPECT_NE(DecodeColumn(data, 2, nullptr, DataType::kInt8).status().message().find("300 does not fit into Int8"),
+            std::string::npos);
   arrays->mutable_data(0)->mutable_string_data()->add_data("x");
-  arrays->set_element_type(pb_schema::None);
   EXPECT_NE(Failure(data, 2).find("row 1 has elements of type Int32, rows before it of type VarChar"),
             std::string::npos);
 }
@@ -201,7 +201,7 @@ TEST(EncodeColumn, GivesBackWhatWasDecoded) {
   for (pb_schema::FieldData data :
        {Longs({1, 2}), Longs({1, 0}, {true, false}), Floats(2, {1, 2, 3, 4}), Floats(2, {1, 2}, {true, false}), texts,
         sparse}) {
-    const auto decoded = DecodeColumn(data, 2, nullptr);
+    const auto decoded = DecodeColumn(data, 2, nullptr, DataType::kVarChar);
     ASSERT_TRUE(decoded.ok()) << decoded.status();
     pb_schema::FieldData encoded;
     EncodeFieldData(decoded->column, SchemaOf(decoded->column), &encoded);

@@ -9,7 +9,8 @@
 
 namespace kite::api {
 
-/// Database "default" with the collection "c": id INT64 key, s VARCHAR nullable, vec FLOAT_VECTOR(4), `$meta`.
+/// Database "default" with the collection "c": id INT64 key, s VARCHAR nullable, vec FLOAT_VECTOR(4),
+/// a ARRAY<INT16>, `$meta`.
 class FakeRoles final : public roles::Proxy,
                         public roles::RootCoord,
                         public roles::DataCoord,
@@ -37,13 +38,14 @@ class FakeRoles final : public roles::Proxy,
   Status ddl;  ///< of every call that changes metadata
 
   static std::vector<model::FieldSchema> DefaultFields() {
-    std::vector<model::FieldSchema> fields(4);
+    std::vector<model::FieldSchema> fields(5);
     fields[0] = {.id = model::FieldId{100}, .name = "id", .type = model::DataType::kInt64, .is_primary_key = true};
     fields[1] = {.id = model::FieldId{101}, .name = "s", .type = model::DataType::kVarChar, .max_length = 64, .nullable = true};
     fields[1].type_params = {{"max_length", "64"}};
     fields[2] = {.id = model::FieldId{102}, .name = "vec", .type = model::DataType::kFloatVector, .dim = 4};
     fields[2].type_params = {{"dim", "4"}};
-    fields[3] = {.id = model::FieldId{103}, .name = "$meta", .type = model::DataType::kJson, .is_dynamic = true};
+    fields[3] = {.id = model::FieldId{104}, .name = "a", .type = model::DataType::kArray, .element_type = model::DataType::kInt16};
+    fields[4] = {.id = model::FieldId{103}, .name = "$meta", .type = model::DataType::kJson, .is_dynamic = true};
     return fields;
   }
 

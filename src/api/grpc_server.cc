@@ -7,11 +7,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cerrno>
 #include <climits>
-#include <cstring>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -32,27 +31,28 @@ std::string Endpoint(const GrpcOptions& options) {
   return (ipv6 ? "[" + options.address + "]" : options.address) + ":" + std::to_string(options.port);
 }
 
-/// gRPC does not say why it could not listen, so the same is tried by hand.
-std::string WhyNotListening(const GrpcOptions& options) {
+Status CannotListen(const GrpcOptions& options, const std::string& why) {
+  return Status::IoError(StatusSubject::kNode, "cannot listen on " + Endpoint(options) + ": " + why);
+}
+
+/// gRPC does not say why it could not listen (it prints pages about it), so the same is tried by hand before.
+Status CheckAddress(const GrpcOptions& options) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
   addrinfo* found = nullptr;
   const std::string port = std::to_string(options.port);
   if (const int error = getaddrinfo(options.address.c_str(), port.c_str(), &hints, &found); error != 0) {
-    return gai_strerror(error);
+    return CannotListen(options, gai_strerror(error));
   }
-  std::string why = "the address cannot be used";
   const int fd = socket(found->ai_family, found->ai_socktype, found->ai_protocol);
   const int on = 1;
   if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 1) != 0) {
-    std::array<char, 128> text{};
-    why = strerror_r(errno, text.data(), text.size());
-  }
+  const bool free = fd >= 0 && bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, 1) == 0;
+  const int error = errno;
   if (fd >= 0) close(fd);
   freeaddrinfo(found);
-  return why;
+  return free ? Status::Ok() : CannotListen(options, std::generic_category().message(error));
 }
 
 /// `context` with the client's deadline.
@@ -225,9 +225,9 @@ class GrpcServer::Impl::RpcCall {
 };
 
 Status GrpcServer::Impl::Listen(const GrpcOptions& options) {
-  const std::string endpoint = Endpoint(options);
+  KITE_RETURN_IF_ERROR(CheckAddress(options));
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(endpoint, grpc::InsecureServerCredentials(), &port_);
+  builder.AddListeningPort(Endpoint(options), grpc::InsecureServerCredentials(), &port_);
   builder.RegisterAsyncGenericService(&generic_);
   builder.SetMaxReceiveMessageSize(static_cast<int>(std::min<size_t>(options.max_receive_bytes, INT_MAX)));
   builder.SetMaxSendMessageSize(static_cast<int>(std::min<size_t>(options.max_send_bytes, INT_MAX)));
@@ -238,7 +238,7 @@ Status GrpcServer::Impl::Listen(const GrpcOptions& options) {
   queue_ = builder.AddCompletionQueue();
   server_ = builder.BuildAndStart();
   if (server_ == nullptr || port_ <= 0) {
-    return Status::IoError(StatusSubject::kNode, "cannot listen on " + endpoint + ": " + WhyNotListening(options));
+    return CannotListen(options, "the port was taken at this moment");
   }
   const unsigned pollers = std::clamp(std::thread::hardware_concurrency() / 4, 2U, 8U);
   for (unsigned i = 0; i < pollers; ++i) {

@@ -1,4 +1,6 @@
 // Insert, Upsert.
+#include <algorithm>
+
 #include "api/decode_column.h"
 #include "api/handlers.h"
 #include "api/mutation.h"
@@ -7,6 +9,16 @@
 namespace kite::api {
 
 namespace {
+
+/// The schema, if the columns cannot be read without it; else null.
+template <typename Request>
+Result<std::shared_ptr<const model::CollectionSchema>> SchemaFor(Call& call, const Request& request) {
+  const auto is_array = [](const pb_schema::FieldData& data) { return data.type() == pb_schema::Array; };
+  if (std::ranges::none_of(request.fields_data(), is_array)) return std::shared_ptr<const model::CollectionSchema>();
+  KITE_ASSIGN_OR_RETURN(const model::CollectionPtr collection,
+                        call.roles.root_coord->GetCollection(call.context, call.Name(request.collection_name())));
+  return collection->schema;
+}
 
 template <typename Request>
 Result<model::InsertRequest> Decode(Call& call, const Request& request) {
@@ -19,7 +31,8 @@ Result<model::InsertRequest> Decode(Call& call, const Request& request) {
   insert.partition = request.partition_name();
   insert.rows = request.num_rows();
   insert.schema_timestamp = request.schema_timestamp();
-  KITE_ASSIGN_OR_RETURN(insert.columns, DecodeColumns(request.fields_data(), insert.rows, call.arena));
+  KITE_ASSIGN_OR_RETURN(const auto schema, SchemaFor(call, request));
+  KITE_ASSIGN_OR_RETURN(insert.columns, DecodeColumns(request.fields_data(), insert.rows, schema.get(), call.arena));
   return insert;
 }
 

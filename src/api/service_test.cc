@@ -46,7 +46,7 @@ TEST_F(ServiceTest, DescribeCollectionIsComplete) {
   EXPECT_TRUE(reply.has_status());
   EXPECT_EQ(reply.schema().name(), "c");
   EXPECT_EQ(reply.collection_name(), "al");
-  ASSERT_EQ(reply.schema().fields_size(), 3);  // without $meta
+  ASSERT_EQ(reply.schema().fields_size(), 4);  // without $meta
   EXPECT_TRUE(reply.schema().enable_dynamic_field());
   EXPECT_EQ(reply.schema().fields(2).fieldid(), 102);
   EXPECT_EQ(reply.schema().fields(2).type_params(0).key(), "dim");
@@ -132,6 +132,8 @@ TEST_F(ServiceTest, InsertAsPymilvusSendsIt) {
   EXPECT_EQ(columns["bin"]->column.data.size(), 2U * 2);
   EXPECT_EQ(columns["h"]->column.data.size(), 3U * 4 * 2);
   EXPECT_EQ(columns["sp"]->column.Bytes(2).size(), 16U);
+  EXPECT_EQ(columns["a"]->column.element_type, model::DataType::kInt16);  // only the schema knows
+  EXPECT_EQ(columns["t"]->column.element_type, model::DataType::kVarChar);
   EXPECT_EQ(columns["$meta"]->column.type, model::DataType::kJson);
   EXPECT_EQ(columns["$meta"]->column.Bytes(2), R"({"extra":"dyn","n":2})");
 }
