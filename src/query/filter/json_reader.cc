@@ -13,8 +13,6 @@
 namespace kite::query::filter {
 namespace {
 
-bool IsBlank(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
-
 // The characters at which skipping a container stops.
 constexpr std::array<bool, 256> StructuralTable() {
   std::array<bool, 256> table{};
@@ -71,19 +69,6 @@ bool UnescapeUnicode(std::string_view& rest, std::string& out) {
 }
 
 }  // namespace
-
-void JsonReader::SkipBlanks() {
-  size_t i = 0;
-  while (i < rest_.size() && IsBlank(rest_[i])) ++i;
-  rest_.remove_prefix(i);
-}
-
-bool JsonReader::Take(char c) {
-  SkipBlanks();
-  if (rest_.empty() || rest_[0] != c) return false;
-  rest_.remove_prefix(1);
-  return true;
-}
 
 bool JsonReader::TakeString(std::string_view& inside) {
   if (!Take('"')) return false;
@@ -200,10 +185,13 @@ namespace {
 
 using filter::JsonReader;
 
+// Escapes only make a key longer than what it stands for.
 bool KeyIs(std::string_view inside, const std::string& key) {
-  if (inside.find('\\') == std::string_view::npos) return inside == key;
+  if (inside.size() < key.size()) return false;
+  const auto escaped = [&] { return inside.find('\\') != std::string_view::npos; };
+  if (inside.size() == key.size()) return inside == key && !escaped();
   std::string unescaped;
-  return filter::UnescapeJson(inside, unescaped) && unescaped == key;
+  return escaped() && filter::UnescapeJson(inside, unescaped) && unescaped == key;
 }
 
 // Moves `reader` to the value under the key of the object that comes next.

@@ -15,7 +15,12 @@ class JsonReader {
   explicit JsonReader(std::string_view text) : rest_(text) {}
 
   /// Skips blanks, then moves past `c` if it is next.
-  bool Take(char c);
+  bool Take(char c) {
+    SkipBlanks();
+    if (rest_.empty() || rest_[0] != c) return false;
+    rest_.remove_prefix(1);
+    return true;
+  }
   /// Moves past the next value and gives its text.
   bool TakeValue(std::string_view& value);
   /// Moves past a string and gives what is between the quotes, escapes as written.
@@ -23,7 +28,10 @@ class JsonReader {
   [[nodiscard]] std::string_view rest() const { return rest_; }
 
  private:
-  void SkipBlanks();
+  void SkipBlanks() {
+    const auto blank = [](char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; };
+    while (!rest_.empty() && blank(rest_[0])) rest_.remove_prefix(1);
+  }
   bool SkipContainer();
 
   std::string_view rest_;
