@@ -37,7 +37,8 @@ TEST(CodingTest, VarintsOfEveryLength) {
   PutVarint(bytes, std::numeric_limits<uint64_t>::max());
   EXPECT_EQ(bytes.size(), 10U);
   EXPECT_EQ(BinaryReader(bytes).Varint(), std::numeric_limits<uint64_t>::max());
-  for (const std::string& bad : {std::string(10, '\xff'), std::string(9, '\xff') + "\x02", std::string(11, '\x80')}) {
+  for (const std::string& bad :
+       {std::string(10, '\xff'), std::string(9, '\xff') + "\x02", std::string(11, '\x80')}) {
     BinaryReader reader(bad);
     reader.Varint();
     EXPECT_TRUE(reader.failed());
@@ -50,7 +51,8 @@ TEST(CodingTest, AShortReadFailsForGood) {
   EXPECT_TRUE(reader.failed());
   EXPECT_EQ(reader.Fixed<uint8_t>(), 0);
   EXPECT_EQ(reader.Take(1), "");
-  EXPECT_TRUE(reader.Finish(StatusSubject::kObject, "it").Is(StatusKind::kCorruption, StatusSubject::kObject));
+  EXPECT_TRUE(reader.Finish(StatusSubject::kObject, "it")
+                  .Is(StatusKind::kCorruption, StatusSubject::kObject));
 }
 
 TEST(CodingTest, SizesAreChecked) {
@@ -84,9 +86,14 @@ TEST(CodingTest, RandomBytesDoNoHarm) {
     BinaryReader reader(bytes);
     while (!reader.failed() && reader.remaining() > 0) {
       switch (random() % 3) {
-        case 0: reader.Varint(); break;
-        case 1: reader.Bytes(); break;
-        default: reader.Fixed<uint16_t>();
+        case 0:
+          reader.Varint();
+          break;
+        case 1:
+          reader.Bytes();
+          break;
+        default:
+          reader.Fixed<uint16_t>();
       }
     }
   }

@@ -32,7 +32,8 @@ TEST(ContextTest, CopiesShareTheCancel) {
 
 TEST(ContextTest, TheEarlierDeadlineCounts) {
   const auto now = Context::Clock::now();
-  const Context context = Context().WithDeadline(now + milliseconds(1)).WithDeadline(now + std::chrono::hours(1));
+  const Context context =
+      Context().WithDeadline(now + milliseconds(1)).WithDeadline(now + std::chrono::hours(1));
   EXPECT_EQ(context.deadline(), now + milliseconds(1));
   EXPECT_TRUE(Context().WithTimeout(milliseconds(-1)).Check().Is(StatusKind::kDeadlineExceeded));
   EXPECT_TRUE(Context().WithTimeout(std::chrono::hours(1)).Check().ok());
@@ -44,7 +45,8 @@ TEST(ContextTest, ACancelEndsAWait) {
   std::condition_variable_any changed;
   std::thread canceller([&] { context.Cancel(); });
   std::unique_lock lock(mutex);
-  EXPECT_FALSE(changed.wait_until(lock, context.stop_token(), context.deadline(), [] { return false; }));
+  EXPECT_FALSE(
+      changed.wait_until(lock, context.stop_token(), context.deadline(), [] { return false; }));
   canceller.join();
   EXPECT_TRUE(context.cancelled());
 }

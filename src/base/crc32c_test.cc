@@ -32,7 +32,8 @@ TEST(Crc32cTest, EveryLengthAndAlignment) {
   for (int i = 0; i < 300; ++i) {
     const size_t begin = random() % 64;
     const size_t size = i < 100 ? static_cast<size_t>(i) : random() % (bytes.size() - begin);
-    EXPECT_EQ(Crc32c(0, bytes.data() + begin, size), BitByBit(0, bytes.substr(begin, size))) << begin << " " << size;
+    EXPECT_EQ(Crc32c(0, bytes.data() + begin, size), BitByBit(0, bytes.substr(begin, size)))
+        << begin << " " << size;
   }
 }
 
@@ -40,7 +41,8 @@ TEST(Crc32cTest, ItCanBeExtended) {
   const std::string bytes(30'000, 'x');
   for (const size_t cut : {size_t{0}, size_t{1}, size_t{12'288}, size_t{29'999}}) {
     const uint32_t first = Crc32c(0, bytes.data(), cut);
-    EXPECT_EQ(Crc32c(first, bytes.data() + cut, bytes.size() - cut), Crc32c(0, bytes.data(), bytes.size()));
+    EXPECT_EQ(Crc32c(first, bytes.data() + cut, bytes.size() - cut),
+              Crc32c(0, bytes.data(), bytes.size()));
   }
 }
 

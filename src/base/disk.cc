@@ -21,15 +21,19 @@ namespace kite {
 namespace {
 
 Status DiskError(int error, std::string_view verb, const std::string& path) {
-  std::string message = "cannot " + std::string(verb) + " '" + path +
-                        "': " + std::generic_category().message(error);
+  std::string message =
+      "cannot " + std::string(verb) + " '" + path + "': " + std::generic_category().message(error);
   switch (error) {
     case ENOSPC:
-    case EDQUOT: return Status::Exhausted(StatusSubject::kDisk, std::move(message));
+    case EDQUOT:
+      return Status::Exhausted(StatusSubject::kDisk, std::move(message));
     case ENOENT:
-    case ENOTDIR: return Status::NotFound(StatusSubject::kObject, std::move(message));
-    case ENOTEMPTY: return Status::FailedPrecondition(StatusSubject::kDisk, std::move(message));
-    default: return Status::IoError(StatusSubject::kDisk, std::move(message));
+    case ENOTDIR:
+      return Status::NotFound(StatusSubject::kObject, std::move(message));
+    case ENOTEMPTY:
+      return Status::FailedPrecondition(StatusSubject::kDisk, std::move(message));
+    default:
+      return Status::IoError(StatusSubject::kDisk, std::move(message));
   }
 }
 
@@ -100,7 +104,8 @@ class PosixAppendFile final : public AppendFile {
   }
 
   Status Sync() override {
-    if (Retry([&] { return ::fdatasync(file_.get()); }) != 0) return DiskError(errno, "sync", path_);
+    if (Retry([&] { return ::fdatasync(file_.get()); }) != 0)
+      return DiskError(errno, "sync", path_);
     return {};
   }
 
@@ -112,7 +117,8 @@ class PosixAppendFile final : public AppendFile {
       while (!batch.empty() && batch.front().iov_len == 0) batch = batch.subspan(1);
       if (batch.empty()) return {};
       const ssize_t written = Retry([&] {
-        return ::pwritev(file_.get(), batch.data(), static_cast<int>(batch.size()), static_cast<off_t>(*end));
+        return ::pwritev(file_.get(), batch.data(), static_cast<int>(batch.size()),
+                         static_cast<off_t>(*end));
       });
       if (written < 0) return DiskError(errno, "write to", path_);
       if (written == 0) return DiskError(EIO, "write to", path_);
@@ -188,7 +194,8 @@ class PosixDisk final : public Disk {
     size_t done = 0;
     while (done < bytes.size()) {
       const ssize_t got = Retry([&] {
-        return ::pread(file.get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
+        return ::pread(file.get(), bytes.data() + done, bytes.size() - done,
+                       static_cast<off_t>(offset + done));
       });
       if (got < 0) return DiskError(errno, "read", path);
       if (got == 0) break;  // it became shorter meanwhile
@@ -220,7 +227,8 @@ class PosixDisk final : public Disk {
   Status Remove(const std::string& path) override {
     if (::unlink(path.c_str()) == 0 || errno == ENOENT || errno == ENOTDIR) return {};
     const int error = errno;
-    if ((error == EISDIR || error == EPERM) && (::rmdir(path.c_str()) == 0 || errno == ENOENT)) return {};
+    if ((error == EISDIR || error == EPERM) && (::rmdir(path.c_str()) == 0 || errno == ENOENT))
+      return {};
     return DiskError(errno == ENOTEMPTY ? ENOTEMPTY : error, "remove", path);
   }
 
@@ -242,13 +250,15 @@ class PosixDisk final : public Disk {
     const std::string parent = ParentOf(path);
     if (error != ENOENT || parent == path) return DiskError(error, "create the folder", path);
     KITE_RETURN_IF_ERROR(CreateDirs(parent));
-    if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return DiskError(errno, "create the folder", path);
+    if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST)
+      return DiskError(errno, "create the folder", path);
     return SyncDir(parent);
   }
 
   Status SyncDir(const std::string& path) override {
     KITE_ASSIGN_OR_RETURN(const Descriptor folder, OpenFile(path, O_RDONLY | O_DIRECTORY, "open"));
-    if (Retry([&] { return ::fsync(folder.get()); }) != 0) return DiskError(errno, "sync the folder", path);
+    if (Retry([&] { return ::fsync(folder.get()); }) != 0)
+      return DiskError(errno, "sync the folder", path);
     return {};
   }
 
@@ -268,7 +278,8 @@ class PosixDisk final : public Disk {
         return DiskError(errno, "read the size of", path + "/" + entry->d_name);
       }
       const bool is_dir = S_ISDIR(info.st_mode);
-      entries.push_back({std::string(name), is_dir, is_dir ? 0 : static_cast<uint64_t>(info.st_size)});
+      entries.push_back(
+          {std::string(name), is_dir, is_dir ? 0 : static_cast<uint64_t>(info.st_size)});
     }
     if (errno != 0) return DiskError(errno, "list the folder", path);
     std::sort(entries.begin(), entries.end(),
@@ -280,9 +291,10 @@ class PosixDisk final : public Disk {
     KITE_ASSIGN_OR_RETURN(Descriptor file, OpenFile(path, O_RDWR | O_CREAT, "open"));
     if (Retry([&] { return ::flock(file.get(), LOCK_EX | LOCK_NB); }) != 0) {
       if (errno != EWOULDBLOCK) return DiskError(errno, "lock", path);
-      return Status::FailedPrecondition(StatusSubject::kDisk,
-                                        "'" + path + "' is locked: another process (or another user of this folder "
-                                        "in this process) has it open");
+      return Status::FailedPrecondition(
+          StatusSubject::kDisk, "'" + path +
+                                    "' is locked: another process (or another user of this folder "
+                                    "in this process) has it open");
     }
     return std::make_unique<PosixFileLock>(std::move(file));
   }

@@ -1,9 +1,10 @@
-// Disk: the file operations that durability rests on, behind an interface, so that a test can be a disk
-// that forgets what was not synced, runs full, or fails the n-th call.
+// Disk: the file operations that durability rests on, behind an interface, so that a test can be a
+// disk that forgets what was not synced, runs full, or fails the n-th call.
 //
-// All paths are absolute or relative to the process. Operations are thread-safe; one file object is used by
-// one thread at a time, except Sync, which may run beside Append. Failures are IoError(Disk), Exhausted(Disk)
-// when the device is full, NotFound(Object) when a path is missing; each message names the path.
+// All paths are absolute or relative to the process. Operations are thread-safe; one file object is
+// used by one thread at a time, except Sync, which may run beside Append. Failures are
+// IoError(Disk), Exhausted(Disk) when the device is full, NotFound(Object) when a path is missing;
+// each message names the path.
 #pragma once
 
 #include <cstddef>
@@ -21,12 +22,13 @@ namespace kite {
 class AppendFile {
  public:
   virtual ~AppendFile() = default;
-  /// Appends all pieces in order. After a failure size() is what it was and what lies behind it undefined:
-  /// truncate the path to size() before the next Append, or give the file up.
+  /// Appends all pieces in order. After a failure size() is what it was and what lies behind it
+  /// undefined: truncate the path to size() before the next Append, or give the file up.
   virtual Status Append(std::span<const std::string_view> pieces) = 0;
   Status Append(std::string_view bytes) { return Append(std::span(&bytes, 1)); }
-  /// Returns when everything appended before the call survives power loss. After a failure nothing about
-  /// the unsynced bytes is known and the file must not be written further (a second fsync may lie).
+  /// Returns when everything appended before the call survives power loss. After a failure nothing
+  /// about the unsynced bytes is known and the file must not be written further (a second fsync may
+  /// lie).
   virtual Status Sync() = 0;
   [[nodiscard]] virtual uint64_t size() const = 0;
 };
@@ -65,7 +67,8 @@ class Disk {
   virtual Status Truncate(const std::string& path, uint64_t size) = 0;
   /// Atomic; durable after SyncDir of the target's folder.
   virtual Status Rename(const std::string& from, const std::string& to) = 0;
-  /// Removes a file or an empty folder; a missing one is Ok. FailedPrecondition(Disk): the folder is not empty.
+  /// Removes a file or an empty folder; a missing one is Ok. FailedPrecondition(Disk): the folder
+  /// is not empty.
   virtual Status Remove(const std::string& path) = 0;
   /// Removes a folder with all it holds; a missing one is Ok.
   virtual Status RemoveTree(const std::string& path) = 0;

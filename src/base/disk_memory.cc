@@ -14,7 +14,8 @@ Status Missing(const std::string& path) {
 }
 
 Status PowerLost(const std::string& path) {
-  return Status::IoError(StatusSubject::kDisk, "cannot use '" + path + "': the disk has lost power");
+  return Status::IoError(StatusSubject::kDisk,
+                         "cannot use '" + path + "': the disk has lost power");
 }
 
 std::string ParentOf(const std::string& path) {
@@ -56,7 +57,9 @@ class MemoryDisk::Appender final : public AppendFile {
   }
 
  private:
-  [[nodiscard]] Status Check() const { return generation_ == disk_->generation_ ? Status::Ok() : PowerLost(path_); }
+  [[nodiscard]] Status Check() const {
+    return generation_ == disk_->generation_ ? Status::Ok() : PowerLost(path_);
+  }
 
   const std::shared_ptr<MemoryDisk> disk_;
   const SharedFile file_;
@@ -90,7 +93,9 @@ class MemoryDisk::Held final : public FileLock {
   const uint64_t generation_;
 };
 
-std::shared_ptr<MemoryDisk> MemoryDisk::Make() { return std::shared_ptr<MemoryDisk>(new MemoryDisk()); }
+std::shared_ptr<MemoryDisk> MemoryDisk::Make() {
+  return std::shared_ptr<MemoryDisk>(new MemoryDisk());
+}
 
 // ---- power
 
@@ -115,7 +120,8 @@ void MemoryDisk::PowerOn(uint64_t seed) {
   std::set<File*> seen;
   for (const auto& [path, file] : names_) {
     if (seen.insert(file.get()).second) Tear(*file, random);
-    for (std::string folder = ParentOf(path); folder.size() > 1; folder = ParentOf(folder)) folders_.insert(folder);
+    for (std::string folder = ParentOf(path); folder.size() > 1; folder = ParentOf(folder))
+      folders_.insert(folder);
   }
   powered_ = true;
 }
@@ -127,16 +133,25 @@ void MemoryDisk::Tear(File& file, Random& random) {
   } else if (bytes.size() > file.synced) {
     const uint64_t unsynced = bytes.size() - file.synced;
     switch (random() % 4) {
-      case 0: bytes.resize(file.synced); break;
-      case 1: bytes.resize(file.synced + random() % (unsynced + 1)); break;
-      case 2: break;
+      case 0:
+        bytes.resize(file.synced);
+        break;
+      case 1:
+        bytes.resize(file.synced + random() % (unsynced + 1));
+        break;
+      case 2:
+        break;
       default:  // sectors reached the disk in any order, or in part
         bytes.resize(file.synced + random() % (unsynced + 1));
-        for (uint64_t at = file.synced; at < bytes.size(); at = (at / kSectorBytes + 1) * kSectorBytes) {
-          const uint64_t end = std::min<uint64_t>(bytes.size(), (at / kSectorBytes + 1) * kSectorBytes);
+        for (uint64_t at = file.synced; at < bytes.size();
+             at = (at / kSectorBytes + 1) * kSectorBytes) {
+          const uint64_t end =
+              std::min<uint64_t>(bytes.size(), (at / kSectorBytes + 1) * kSectorBytes);
           const uint64_t fate = random() % 4;
           if (fate == 0) std::fill(bytes.begin() + int64_t(at), bytes.begin() + int64_t(end), '\0');
-          if (fate == 1) std::generate(bytes.begin() + int64_t(at), bytes.begin() + int64_t(end), std::ref(random));
+          if (fate == 1)
+            std::generate(bytes.begin() + int64_t(at), bytes.begin() + int64_t(end),
+                          std::ref(random));
         }
     }
   }
@@ -147,13 +162,21 @@ void MemoryDisk::Tear(File& file, Random& random) {
 
 void MemoryDisk::Apply(const NameChange& change, Names& names) {
   switch (change.kind) {
-    case NameChange::Kind::kRename: names.erase(change.from); [[fallthrough]];
-    case NameChange::Kind::kCreate: names[change.path] = change.file; break;
-    case NameChange::Kind::kRemove: names.erase(change.path); break;
+    case NameChange::Kind::kRename:
+      names.erase(change.from);
+      [[fallthrough]];
+    case NameChange::Kind::kCreate:
+      names[change.path] = change.file;
+      break;
+    case NameChange::Kind::kRemove:
+      names.erase(change.path);
+      break;
   }
 }
 
-Status MemoryDisk::CheckPower(const std::string& path) const { return powered_ ? Status::Ok() : PowerLost(path); }
+Status MemoryDisk::CheckPower(const std::string& path) const {
+  return powered_ ? Status::Ok() : PowerLost(path);
+}
 
 // ---- files
 
@@ -186,9 +209,13 @@ Result<std::unique_ptr<AppendFile>> MemoryDisk::OpenFile(const std::string& path
   return std::make_unique<Appender>(shared_from_this(), file, path);
 }
 
-Result<std::unique_ptr<AppendFile>> MemoryDisk::OpenAppend(const std::string& path) { return OpenFile(path, false); }
+Result<std::unique_ptr<AppendFile>> MemoryDisk::OpenAppend(const std::string& path) {
+  return OpenFile(path, false);
+}
 
-Result<std::unique_ptr<AppendFile>> MemoryDisk::Create(const std::string& path) { return OpenFile(path, true); }
+Result<std::unique_ptr<AppendFile>> MemoryDisk::Create(const std::string& path) {
+  return OpenFile(path, true);
+}
 
 Result<std::unique_ptr<MappedFile>> MemoryDisk::Map(const std::string& path) {
   const std::lock_guard lock(mutex_);
@@ -224,7 +251,8 @@ Status MemoryDisk::Rename(const std::string& from, const std::string& to) {
   KITE_ASSIGN_OR_RETURN(const SharedFile file, Find(from));
   if (!folders_.contains(ParentOf(to))) return Missing(to);
   if (folders_.contains(to)) {
-    return Status::IoError(StatusSubject::kDisk, "cannot rename '" + from + "' to '" + to + "': it is a folder");
+    return Status::IoError(StatusSubject::kDisk,
+                           "cannot rename '" + from + "' to '" + to + "': it is a folder");
   }
   names_.erase(from);
   names_[to] = file;
@@ -248,7 +276,8 @@ Status MemoryDisk::Remove(const std::string& path) {
   if (names_.erase(path) > 0) changes_.push_back({NameChange::Kind::kRemove, path, "", nullptr});
   if (!folders_.contains(path)) return {};
   if (HasChildren(path)) {
-    return Status::FailedPrecondition(StatusSubject::kDisk, "cannot remove '" + path + "': it is not empty");
+    return Status::FailedPrecondition(StatusSubject::kDisk,
+                                      "cannot remove '" + path + "': it is not empty");
   }
   folders_.erase(path);
   return {};
@@ -257,7 +286,9 @@ Status MemoryDisk::Remove(const std::string& path) {
 Status MemoryDisk::RemoveTree(const std::string& path) {
   const std::lock_guard lock(mutex_);
   KITE_RETURN_IF_ERROR(CheckPower(path));
-  const auto inside = [&](const std::string& name) { return name == path || name.starts_with(path + "/"); };
+  const auto inside = [&](const std::string& name) {
+    return name == path || name.starts_with(path + "/");
+  };
   for (const auto& [name, file] : names_) {
     if (inside(name)) changes_.push_back({NameChange::Kind::kRemove, name, "", nullptr});
   }
@@ -271,7 +302,8 @@ Status MemoryDisk::CreateDirs(const std::string& path) {
   KITE_RETURN_IF_ERROR(CheckPower(path));
   for (std::string folder = path; folder.size() > 1 && folder != "."; folder = ParentOf(folder)) {
     if (names_.contains(folder)) {
-      return Status::IoError(StatusSubject::kDisk, "cannot create the folder '" + folder + "': it is a file");
+      return Status::IoError(StatusSubject::kDisk,
+                             "cannot create the folder '" + folder + "': it is a file");
     }
     folders_.insert(folder);
   }
@@ -288,7 +320,8 @@ Status MemoryDisk::SyncDir(const std::string& path) {
       rest.push_back(std::move(change));
       continue;
     }
-    // A durable rename has moved the file for good: its creation under the old name cannot come back.
+    // A durable rename has moved the file for good: its creation under the old name cannot come
+    // back.
     if (change.kind == NameChange::Kind::kRename) {
       std::erase_if(rest, [&](const NameChange& earlier) { return earlier.file == change.file; });
     }
@@ -304,11 +337,13 @@ Result<std::vector<DirEntry>> MemoryDisk::List(const std::string& path) {
   if (!folders_.contains(path)) return Missing(path);
   const std::string inside = path == "/" ? path : path + "/";
   std::vector<DirEntry> entries;
-  for (auto file = names_.lower_bound(inside); file != names_.end() && file->first.starts_with(inside); ++file) {
+  for (auto file = names_.lower_bound(inside);
+       file != names_.end() && file->first.starts_with(inside); ++file) {
     if (ParentOf(file->first) != path) continue;
     entries.push_back({file->first.substr(inside.size()), false, file->second->data->size()});
   }
-  for (auto child = folders_.upper_bound(inside); child != folders_.end() && child->starts_with(inside); ++child) {
+  for (auto child = folders_.upper_bound(inside);
+       child != folders_.end() && child->starts_with(inside); ++child) {
     if (ParentOf(*child) == path) entries.push_back({child->substr(inside.size()), true, 0});
   }
   std::sort(entries.begin(), entries.end(),
@@ -321,7 +356,8 @@ Result<std::unique_ptr<FileLock>> MemoryDisk::Lock(const std::string& path) {
   KITE_RETURN_IF_ERROR(CheckPower(path));
   if (!folders_.contains(ParentOf(path))) return Missing(path);
   if (!locked_.insert(path).second) {
-    return Status::FailedPrecondition(StatusSubject::kDisk, "'" + path + "' is locked by another user of this disk");
+    return Status::FailedPrecondition(StatusSubject::kDisk,
+                                      "'" + path + "' is locked by another user of this disk");
   }
   return std::make_unique<Held>(shared_from_this(), path);
 }

@@ -1,7 +1,7 @@
 // MemoryDisk: a Disk in memory that can lose power.
 //
-// It backs the in-memory stores, and tests that ask what survives: it remembers per file how far it was synced, and
-// per folder which names were.
+// It backs the in-memory stores, and tests that ask what survives: it remembers per file how far it
+// was synced, and per folder which names were.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +25,9 @@ class MemoryDisk final : public Disk, public std::enable_shared_from_this<Memory
 
   /// Everything fails with IoError(Disk) until PowerOn; open files and locks never work again.
   void PowerOff();
-  /// Keeps what is durable, and of the rest what `seed` says: of unsynced bytes a part, perhaps with sectors lost or
-  /// garbled; of creations, renames and removals in folders that were not synced some. Call PowerOff first and end
-  /// what used the disk.
+  /// Keeps what is durable, and of the rest what `seed` says: of unsynced bytes a part, perhaps
+  /// with sectors lost or garbled; of creations, renames and removals in folders that were not
+  /// synced some. Call PowerOff first and end what used the disk.
   void PowerOn(uint64_t seed);
 
   Result<std::unique_ptr<AppendFile>> OpenAppend(const std::string& path) override;
@@ -47,10 +47,11 @@ class MemoryDisk final : public Disk, public std::enable_shared_from_this<Memory
 
  private:
   using Random = std::mt19937_64;
-  /// A file's bytes, whatever its names. Maps share `data`: it is copied before it changes under them.
+  /// A file's bytes, whatever its names. Maps share `data`: it is copied before it changes under
+  /// them.
   struct File {
     std::shared_ptr<std::string> data = std::make_shared<std::string>();
-    uint64_t synced = 0;                     ///< bytes that are durable
+    uint64_t synced = 0;                    ///< bytes that are durable
     std::optional<std::string> before_cut;  ///< durable bytes before a cut that is not durable yet
   };
   using SharedFile = std::shared_ptr<File>;

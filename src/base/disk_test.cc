@@ -14,9 +14,7 @@ namespace {
 
 class DiskTest : public testing::TestWithParam<bool> {
  protected:
-  void SetUp() override {
-    ASSERT_TRUE(disk_->CreateDirs(root_).ok());
-  }
+  void SetUp() override { ASSERT_TRUE(disk_->CreateDirs(root_).ok()); }
   void Write(const std::string& path, std::string_view bytes) {
     Result<std::unique_ptr<AppendFile>> file = disk_->Create(path);
     ASSERT_TRUE(file.ok()) << file.status();
@@ -29,7 +27,8 @@ class DiskTest : public testing::TestWithParam<bool> {
   }
 
   const TempFolder folder_;
-  const std::shared_ptr<Disk> disk_ = GetParam() ? Disk::System() : std::shared_ptr<Disk>(MemoryDisk::Make());
+  const std::shared_ptr<Disk> disk_ =
+      GetParam() ? Disk::System() : std::shared_ptr<Disk>(MemoryDisk::Make());
   const std::string root_ = folder_.path();
 };
 
@@ -100,10 +99,14 @@ TEST_P(DiskTest, RenameReplaces) {
 
 TEST_P(DiskTest, WhatIsMissingIsNotFoundAndNamed) {
   const std::string path = root_ + "/none";
-  const std::vector<Status> statuses = {disk_->Map(path).status(),      disk_->Read(path, 0, 1).status(),
-                                        disk_->FileSize(path).status(), disk_->Truncate(path, 0),
-                                        disk_->List(path).status(),     disk_->Create(path + "/file").status(),
-                                        disk_->OpenAppend(path + "/file").status(), disk_->SyncDir(path)};
+  const std::vector<Status> statuses = {disk_->Map(path).status(),
+                                        disk_->Read(path, 0, 1).status(),
+                                        disk_->FileSize(path).status(),
+                                        disk_->Truncate(path, 0),
+                                        disk_->List(path).status(),
+                                        disk_->Create(path + "/file").status(),
+                                        disk_->OpenAppend(path + "/file").status(),
+                                        disk_->SyncDir(path)};
   for (const Status& status : statuses) {
     EXPECT_TRUE(status.Is(StatusKind::kNotFound, StatusSubject::kObject)) << status;
     EXPECT_NE(status.message().find(path), std::string::npos) << status;
@@ -135,7 +138,8 @@ TEST_P(DiskTest, Folders) {
   EXPECT_FALSE(entries[2].is_dir);
   EXPECT_EQ(entries[2].size, 5U);
   EXPECT_TRUE(disk_->SyncDir(root_ + "/a").ok());
-  EXPECT_TRUE(disk_->Remove(root_ + "/a").Is(StatusKind::kFailedPrecondition, StatusSubject::kDisk));
+  EXPECT_TRUE(
+      disk_->Remove(root_ + "/a").Is(StatusKind::kFailedPrecondition, StatusSubject::kDisk));
   EXPECT_TRUE(disk_->Remove(root_ + "/a/b/c").ok());
   EXPECT_FALSE(disk_->List(root_ + "/a/b/c").ok());
   EXPECT_TRUE(disk_->RemoveTree(root_ + "/a").ok());
@@ -154,7 +158,9 @@ TEST_P(DiskTest, ALockIsHeldOnce) {
 TEST_P(DiskTest, FreeBytes) { EXPECT_GT(*disk_->FreeBytes(root_), 0U); }
 
 INSTANTIATE_TEST_SUITE_P(Disks, DiskTest, testing::Bool(),
-                         [](const testing::TestParamInfo<bool>& disk) { return disk.param ? "System" : "Memory"; });
+                         [](const testing::TestParamInfo<bool>& disk) {
+                           return disk.param ? "System" : "Memory";
+                         });
 
 TEST(SystemDiskTest, AFullDeviceIsExhausted) {
   const auto file = Disk::System()->OpenAppend("/dev/full");

@@ -21,7 +21,8 @@ TEST(StatusTest, SuccessIsEmpty) {
 }
 
 TEST(StatusTest, AFailureSaysWhatHappenedToWhat) {
-  const Status status = Status::NotFound(StatusSubject::kCollection, "collection 'a' does not exist");
+  const Status status =
+      Status::NotFound(StatusSubject::kCollection, "collection 'a' does not exist");
   EXPECT_FALSE(status.ok());
   EXPECT_TRUE(status.Is(StatusKind::kNotFound));
   EXPECT_TRUE(status.Is(StatusKind::kNotFound, StatusSubject::kCollection));
@@ -34,7 +35,8 @@ TEST(StatusTest, AFailureSaysWhatHappenedToWhat) {
 }
 
 TEST(StatusTest, ContextComesFirst) {
-  const Status status = Status::Corruption(StatusSubject::kSegment, "bad block").WithContext("segment 7");
+  const Status status =
+      Status::Corruption(StatusSubject::kSegment, "bad block").WithContext("segment 7");
   EXPECT_EQ(status, Status::Corruption(StatusSubject::kSegment, "segment 7: bad block"));
 }
 

@@ -24,9 +24,10 @@ TEST(ThreadPoolTest, AFullQueueAnswersAtOnce) {
   std::promise<void> started;
   std::promise<void> go;
   ASSERT_TRUE(pool.Submit([&] {
-    started.set_value();
-    go.get_future().wait();
-  }).ok());
+                    started.set_value();
+                    go.get_future().wait();
+                  })
+                  .ok());
   started.get_future().wait();
   ASSERT_TRUE(pool.Submit([] {}).ok());
   ASSERT_TRUE(pool.Submit([] {}).ok());
@@ -53,9 +54,9 @@ TEST(ParallelForTest, RunsEachIndexOnce) {
     for (const size_t grain : {size_t{0}, size_t{1}, size_t{16}, size_t{5000}}) {
       std::vector<std::atomic<int>> runs(n);
       ASSERT_TRUE(ParallelFor(pool, n, grain, [&](size_t i) {
-        ++runs[i];
-        return Status();
-      }).ok());
+                    ++runs[i];
+                    return Status();
+                  }).ok());
       for (const auto& count : runs) EXPECT_EQ(count, 1);
     }
   }
@@ -76,8 +77,9 @@ TEST(ParallelForTest, WorksInsideATaskOfAFullPool) {
   ThreadPool pool("test", 1, 1);
   std::promise<Status> outcome;
   ASSERT_TRUE(pool.Submit([&] {
-    outcome.set_value(ParallelFor(pool, 100, 1, [](size_t) { return Status(); }));
-  }).ok());
+                    outcome.set_value(ParallelFor(pool, 100, 1, [](size_t) { return Status(); }));
+                  })
+                  .ok());
   EXPECT_TRUE(outcome.get_future().get().ok());
 }
 
@@ -85,9 +87,9 @@ TEST(ParallelForTest, WorksInline) {
   InlineExecutor executor;
   size_t sum = 0;
   ASSERT_TRUE(ParallelFor(executor, 10, 3, [&](size_t i) {
-    sum += i;
-    return Status();
-  }).ok());
+                sum += i;
+                return Status();
+              }).ok());
   EXPECT_EQ(sum, 45U);
 }
 

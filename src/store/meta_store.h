@@ -1,10 +1,11 @@
-// MetaStore: a small ordered key-value store with transactions, leases and elections, shaped like etcd v3.
+// MetaStore: a small ordered key-value store with transactions, leases and elections, shaped like
+// etcd v3.
 //
-// Every committed transaction has a revision, strictly rising over the store's life, restarts included. Keys
-// and values are bytes; a key is 1-1024 bytes, a value at most 1 MiB. Committed means durable. Thread-safe.
-// A failed Commit says whether it can have been applied: Conflict, InvalidArgument, NotFound (a lease that has ended)
-// and Unavailable: not applied; anything else: unknown, re-read to find out. A transaction that changes nothing gives
-// the current revision.
+// Every committed transaction has a revision, strictly rising over the store's life, restarts
+// included. Keys and values are bytes; a key is 1-1024 bytes, a value at most 1 MiB. Committed
+// means durable. Thread-safe. A failed Commit says whether it can have been applied: Conflict,
+// InvalidArgument, NotFound (a lease that has ended) and Unavailable: not applied; anything else:
+// unknown, re-read to find out. A transaction that changes nothing gives the current revision.
 #pragma once
 
 #include <chrono>
@@ -35,7 +36,9 @@ struct MetaCompare {
   int64_t revision = 0;  ///< for the revision targets; 0 means "the key does not exist"
   std::string value;     ///< for kValue; a missing key never equals
 
-  static MetaCompare Absent(std::string key) { return {std::move(key), Target::kCreateRevision, 0, {}}; }
+  static MetaCompare Absent(std::string key) {
+    return {std::move(key), Target::kCreateRevision, 0, {}};
+  }
   static MetaCompare Created(std::string key, int64_t revision) {
     return {std::move(key), Target::kCreateRevision, revision, {}};
   }
@@ -60,12 +63,14 @@ struct MetaOp {
     return {Kind::kPut, std::move(key), std::move(value), lease};
   }
   static MetaOp Delete(std::string key) { return {Kind::kDelete, std::move(key), {}, 0}; }
-  static MetaOp DeletePrefix(std::string prefix) { return {Kind::kDeletePrefix, std::move(prefix), {}, 0}; }
+  static MetaOp DeletePrefix(std::string prefix) {
+    return {Kind::kDeletePrefix, std::move(prefix), {}, 0};
+  }
 };
 
 struct MetaTxn {
   std::vector<MetaCompare> compares;  ///< all must hold
-  std::vector<MetaOp> ops;            ///< applied in order, all or none; at most 128 ops besides DeletePrefix
+  std::vector<MetaOp> ops;  ///< applied in order, all or none; at most 128 ops besides DeletePrefix
 };
 
 struct MetaPage {
@@ -91,18 +96,19 @@ class MetaStore {
 
   /// nullopt when the key does not exist.
   virtual Result<std::optional<MetaEntry>> Get(const Context& context, const std::string& key) = 0;
-  /// Entries whose key begins with `prefix` and is greater than `after` (empty: from the start), at most `limit`;
-  /// a page may be shorter although more follows.
-  virtual Result<MetaPage> Range(const Context& context, const std::string& prefix, const std::string& after,
-                                 size_t limit) = 0;
+  /// Entries whose key begins with `prefix` and is greater than `after` (empty: from the start), at
+  /// most `limit`; a page may be shorter although more follows.
+  virtual Result<MetaPage> Range(const Context& context, const std::string& prefix,
+                                 const std::string& after, size_t limit) = 0;
   /// The revision of the commit. Conflict(Meta) when a compare does not hold; it names the key.
   virtual Result<int64_t> Commit(const Context& context, const MetaTxn& txn) = 0;
 
-  /// Calls `on_event` from one thread, in commit order, for each change after `from_revision` to keys that
-  /// begin with `prefix`. Events of one transaction arrive together. Exhausted(Meta) when that history is
-  /// gone: read the range again and watch from there. 0 means "from now".
-  virtual Result<std::unique_ptr<MetaWatch>> Watch(const std::string& prefix, int64_t from_revision,
-                                                   std::function<void(const std::vector<MetaEvent>&)> on_event) = 0;
+  /// Calls `on_event` from one thread, in commit order, for each change after `from_revision` to
+  /// keys that begin with `prefix`. Events of one transaction arrive together. Exhausted(Meta) when
+  /// that history is gone: read the range again and watch from there. 0 means "from now".
+  virtual Result<std::unique_ptr<MetaWatch>> Watch(
+      const std::string& prefix, int64_t from_revision,
+      std::function<void(const std::vector<MetaEvent>&)> on_event) = 0;
 
   virtual Result<LeaseId> GrantLease(const Context& context, std::chrono::milliseconds ttl) = 0;
   /// NotFound(Meta) when the lease has ended.
@@ -112,10 +118,12 @@ class MetaStore {
 };
 
 /// Every entry under `prefix`, page by page.
-Result<std::vector<MetaEntry>> RangeAll(const Context& context, MetaStore& store, const std::string& prefix);
+Result<std::vector<MetaEntry>> RangeAll(const Context& context, MetaStore& store,
+                                        const std::string& prefix);
 
-/// Tries to become the leader under `key`: creates it with `value` under `lease` if it is absent. Returns the
-/// key's create revision, which is the epoch to compare in every transaction; Conflict names the holder.
+/// Tries to become the leader under `key`: creates it with `value` under `lease` if it is absent.
+/// Returns the key's create revision, which is the epoch to compare in every transaction; Conflict
+/// names the holder.
 Result<int64_t> Campaign(const Context& context, MetaStore& store, const std::string& key,
                          const std::string& value, LeaseId lease);
 

@@ -1,9 +1,10 @@
 // ObjectStore: immutable blobs by key: segments, index files, manifests, backups.
 //
-// Keys are '/'-separated, 1-1024 bytes, of [A-Za-z0-9_.-] per part, no part "." or ".." or empty: anything else is
-// InvalidArgument. No key may lie below another ("a" and "a/b"): a store may refuse it. An object appears whole and durable, or not at all. A key is written once; Put to an
-// existing key replaces it atomically. Listings are for people and garbage collection only: no reader trusts
-// one, the commit point is the MetaStore. Thread-safe.
+// Keys are '/'-separated, 1-1024 bytes, of [A-Za-z0-9_.-] per part, no part "." or ".." or empty:
+// anything else is InvalidArgument. No key may lie below another ("a" and "a/b"): a store may
+// refuse it. An object appears whole and durable, or not at all. A key is written once; Put to an
+// existing key replaces it atomically. Listings are for people and garbage collection only: no
+// reader trusts one, the commit point is the MetaStore. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +28,8 @@ struct ObjectPage {
   std::string next_after;           ///< pass as `after` for the next page; empty at the end
 };
 
-/// Streaming upload; nothing is visible before Finish() was Ok. Destroyed without Finish: nothing remains.
+/// Streaming upload; nothing is visible before Finish() was Ok. Destroyed without Finish: nothing
+/// remains.
 class ObjectWriter {
  public:
   virtual ~ObjectWriter() = default;
@@ -48,17 +50,19 @@ class ObjectStore {
   virtual ~ObjectStore() = default;
 
   virtual Status Put(const Context& context, const std::string& key, std::string_view bytes) = 0;
-  virtual Result<std::unique_ptr<ObjectWriter>> OpenWriter(const Context& context, const std::string& key) = 0;
+  virtual Result<std::unique_ptr<ObjectWriter>> OpenWriter(const Context& context,
+                                                           const std::string& key) = 0;
   /// NotFound(Object) names the key.
   virtual Result<std::string> Get(const Context& context, const std::string& key) = 0;
   /// Exactly `size` bytes from `offset`, else an error.
-  virtual Result<std::string> GetRange(const Context& context, const std::string& key, uint64_t offset,
-                                       uint64_t size) = 0;
-  virtual Result<std::shared_ptr<const ObjectView>> Map(const Context& context, const std::string& key) = 0;
+  virtual Result<std::string> GetRange(const Context& context, const std::string& key,
+                                       uint64_t offset, uint64_t size) = 0;
+  virtual Result<std::shared_ptr<const ObjectView>> Map(const Context& context,
+                                                        const std::string& key) = 0;
   virtual Result<ObjectInfo> Head(const Context& context, const std::string& key) = 0;
   /// Objects whose key begins with `prefix` and is greater than `after`, at most `limit` (1-1000).
-  virtual Result<ObjectPage> List(const Context& context, const std::string& prefix, const std::string& after,
-                                  size_t limit) = 0;
+  virtual Result<ObjectPage> List(const Context& context, const std::string& prefix,
+                                  const std::string& after, size_t limit) = 0;
   /// Missing keys are Ok. Stops at the first failure.
   virtual Status Delete(const Context& context, const std::vector<std::string>& keys) = 0;
 };

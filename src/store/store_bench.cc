@@ -1,4 +1,5 @@
-// What the embedded stores cost: opening, log appends and their CPU, group commit, metadata commits, small objects.
+// What the embedded stores cost: opening, log appends and their CPU, group commit, metadata
+// commits, small objects.
 #include <benchmark/benchmark.h>
 #include <sys/resource.h>
 
@@ -25,13 +26,15 @@ double UserSeconds() {
 
 void OpenLog(benchmark::State& state) {
   const TempFolder folder;
-  for (auto _ : state) benchmark::DoNotOptimize(OpenFileLogStore(Disk::System(), folder.path()).ok());
+  for (auto _ : state)
+    benchmark::DoNotOptimize(OpenFileLogStore(Disk::System(), folder.path()).ok());
 }
 BENCHMARK(OpenLog)->Unit(benchmark::kMillisecond);
 
 void OpenObjects(benchmark::State& state) {
   const TempFolder folder;
-  for (auto _ : state) benchmark::DoNotOptimize(OpenLocalObjectStore(Disk::System(), folder.path()).ok());
+  for (auto _ : state)
+    benchmark::DoNotOptimize(OpenLocalObjectStore(Disk::System(), folder.path()).ok());
 }
 BENCHMARK(OpenObjects)->Unit(benchmark::kMillisecond);
 
@@ -100,7 +103,8 @@ void CommitMeta(benchmark::State& state) {
   const TempFolder folder;
   const auto store = *OpenRocksDbMetaStore(Disk::System(), folder.path());
   for (auto _ : state) {
-    if (!store->Commit(kContext, {{}, {MetaOp::Put("key", "value")}}).ok()) state.SkipWithError("commit");
+    if (!store->Commit(kContext, {{}, {MetaOp::Put("key", "value")}}).ok())
+      state.SkipWithError("commit");
   }
 }
 BENCHMARK(CommitMeta)->UseRealTime();

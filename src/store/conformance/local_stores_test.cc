@@ -35,8 +35,11 @@ Place OnFaultyDisk() { return {nullptr, FaultyDisk::Make(), "/root"}; }
 
 class FileLogHarness final : public LogStoreHarness {
  public:
-  FileLogHarness(Place place, FileLogOptions options) : place_(std::move(place)), options_(options) {}
-  Result<std::unique_ptr<LogStore>> Open() override { return OpenFileLogStore(place_.disk, place_.root, options_); }
+  FileLogHarness(Place place, FileLogOptions options)
+      : place_(std::move(place)), options_(options) {}
+  Result<std::unique_ptr<LogStore>> Open() override {
+    return OpenFileLogStore(place_.disk, place_.root, options_);
+  }
 
  private:
   const Place place_;
@@ -60,15 +63,15 @@ LogStoreCase FileLogCase(std::string name, Place (*place)(), uint64_t file_bytes
   return {std::move(name), [=] { return std::make_unique<FileLogHarness>(place(), options); }};
 }
 
-INSTANTIATE_TEST_SUITE_P(Local, LogStoreConformance,
-                         testing::Values(FileLogCase("file", OnSystemDisk, 64 << 20),
-                                         FileLogCase("file_rolling", OnSystemDisk, 1000),
-                                         FileLogCase("memory", InMemory, 64 << 20),
-                                         FileLogCase("memory_rolling", InMemory, 5000),
-                                         FileLogCase("faulty_disk", OnFaultyDisk, 64 << 20),
-                                         LogStoreCase{"faulty",
-                                                      [] { return std::make_unique<FaultyLogHarness>(); }}),
-                         LogStoreCaseName);
+INSTANTIATE_TEST_SUITE_P(
+    Local, LogStoreConformance,
+    testing::Values(FileLogCase("file", OnSystemDisk, 64 << 20),
+                    FileLogCase("file_rolling", OnSystemDisk, 1000),
+                    FileLogCase("memory", InMemory, 64 << 20),
+                    FileLogCase("memory_rolling", InMemory, 5000),
+                    FileLogCase("faulty_disk", OnFaultyDisk, 64 << 20),
+                    LogStoreCase{"faulty", [] { return std::make_unique<FaultyLogHarness>(); }}),
+    LogStoreCaseName);
 
 // ---- metadata
 
@@ -115,12 +118,15 @@ INSTANTIATE_TEST_SUITE_P(
     Local, MetaStoreConformance,
     testing::Values(
         MetaStoreCase{"rocksdb", [] { return std::make_unique<RocksDbHarness>(OnSystemDisk()); }},
-        MetaStoreCase{"rocksdb_memory", [] { return std::make_unique<RocksDbHarness>(InMemory()); }},
-        MetaStoreCase{"rocksdb_faulty_disk", [] { return std::make_unique<RocksDbHarness>(OnFaultyDisk()); }},
+        MetaStoreCase{"rocksdb_memory",
+                      [] { return std::make_unique<RocksDbHarness>(InMemory()); }},
+        MetaStoreCase{"rocksdb_faulty_disk",
+                      [] { return std::make_unique<RocksDbHarness>(OnFaultyDisk()); }},
         MetaStoreCase{"memory", [] { return std::make_unique<MemoryMetaHarness>(nullptr); }},
         MetaStoreCase{"memory_real_time", [] { return std::make_unique<RealTimeMetaHarness>(); }},
-        MetaStoreCase{"faulty",
-                      [] { return std::make_unique<MemoryMetaHarness>(std::make_shared<FaultPolicy>()); }}),
+        MetaStoreCase{
+            "faulty",
+            [] { return std::make_unique<MemoryMetaHarness>(std::make_shared<FaultPolicy>()); }}),
     MetaStoreCaseName);
 
 // ---- objects
@@ -130,7 +136,8 @@ class LocalObjectHarness final : public ObjectStoreHarness {
   LocalObjectHarness(Place place, std::shared_ptr<FaultPolicy> policy)
       : place_(std::move(place)), policy_(std::move(policy)) {}
   Result<std::unique_ptr<ObjectStore>> Open() override {
-    Result<std::unique_ptr<ObjectStore>> opened = OpenLocalObjectStore(place_.disk, place_.root + "/objects");
+    Result<std::unique_ptr<ObjectStore>> opened =
+        OpenLocalObjectStore(place_.disk, place_.root + "/objects");
     if (!opened.ok() || policy_ == nullptr) return opened;
     return MakeFaulty(std::move(*opened), policy_);
   }
@@ -140,7 +147,8 @@ class LocalObjectHarness final : public ObjectStoreHarness {
   const std::shared_ptr<FaultPolicy> policy_;
 };
 
-ObjectStoreCase LocalObjectCase(std::string name, Place (*place)(), std::shared_ptr<FaultPolicy> policy) {
+ObjectStoreCase LocalObjectCase(std::string name, Place (*place)(),
+                                std::shared_ptr<FaultPolicy> policy) {
   return {std::move(name), [=] { return std::make_unique<LocalObjectHarness>(place(), policy); }};
 }
 
@@ -148,7 +156,8 @@ INSTANTIATE_TEST_SUITE_P(Local, ObjectStoreConformance,
                          testing::Values(LocalObjectCase("local", OnSystemDisk, nullptr),
                                          LocalObjectCase("memory", InMemory, nullptr),
                                          LocalObjectCase("faulty_disk", OnFaultyDisk, nullptr),
-                                         LocalObjectCase("faulty", InMemory, std::make_shared<FaultPolicy>())),
+                                         LocalObjectCase("faulty", InMemory,
+                                                         std::make_shared<FaultPolicy>())),
                          ObjectStoreCaseName);
 
 }  // namespace

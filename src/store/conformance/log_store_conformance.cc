@@ -30,13 +30,15 @@ std::unique_ptr<LogWriter> LogStoreConformance::Writer(StreamId stream, Epoch ep
 Result<LogOffset> LogStoreConformance::Append(LogWriter& writer, std::string_view payload) {
   auto promise = std::make_shared<std::promise<Result<LogOffset>>>();
   std::future<Result<LogOffset>> outcome = promise->get_future();
-  const Status queued = writer.Append(std::span(&payload, 1),
-                                      [promise](Result<LogOffset> offset) { promise->set_value(std::move(offset)); });
+  const Status queued = writer.Append(std::span(&payload, 1), [promise](Result<LogOffset> offset) {
+    promise->set_value(std::move(offset));
+  });
   if (!queued.ok()) return queued;
   return outcome.get();
 }
 
-std::vector<LogRecord> LogStoreConformance::ReadAll(StreamId stream, LogOffset from, size_t page_bytes) {
+std::vector<LogRecord> LogStoreConformance::ReadAll(StreamId stream, LogOffset from,
+                                                    size_t page_bytes) {
   std::vector<LogRecord> all;
   while (true) {
     LogOffset next = from;
@@ -94,16 +96,20 @@ TEST_P(LogStoreConformance, PiecesAreJoined) {
   const auto writer = Writer(0, 1);
   const std::vector<std::string_view> pieces = {"one", "", " two", " three"};
   std::promise<void> done;
-  ASSERT_TRUE(writer->Append(pieces, [&](const Result<LogOffset>& offset) {
-    EXPECT_TRUE(offset.ok());
-    done.set_value();
-  }).ok());
+  ASSERT_TRUE(writer
+                  ->Append(pieces,
+                           [&](const Result<LogOffset>& offset) {
+                             EXPECT_TRUE(offset.ok());
+                             done.set_value();
+                           })
+                  .ok());
   done.get_future().wait();
   ASSERT_TRUE(Append(*writer, "").ok());
   const std::vector<LogRecord> records = ReadAll(0);
   ASSERT_EQ(records.size(), 2U);
   EXPECT_EQ(records[0].payload, "one two three");
   EXPECT_EQ(records[1].payload, "");
+  store_.reset();  // the callbacks have returned
 }
 
 TEST_P(LogStoreConformance, PagesHoldAboutWhatWasAskedFor) {
@@ -133,12 +139,13 @@ TEST_P(LogStoreConformance, DoneIsCalledInOffsetOrder) {
     threads.emplace_back([&] {
       for (int i = 0; i < kAppends; ++i) {
         const std::string_view payload = "payload";
-        const Status queued = writer->Append(std::span(&payload, 1), [&](const Result<LogOffset>& offset) {
-          const std::lock_guard lock(mutex);
-          ASSERT_TRUE(offset.ok()) << offset.status();
-          done.push_back(*offset);
-          if (done.size() == kThreads * kAppends) all.set_value();
-        });
+        const Status queued =
+            writer->Append(std::span(&payload, 1), [&](const Result<LogOffset>& offset) {
+              const std::lock_guard lock(mutex);
+              ASSERT_TRUE(offset.ok()) << offset.status();
+              done.push_back(*offset);
+              if (done.size() == kThreads * kAppends) all.set_value();
+            });
         ASSERT_TRUE(queued.ok()) << queued;
       }
     });
@@ -146,7 +153,8 @@ TEST_P(LogStoreConformance, DoneIsCalledInOffsetOrder) {
   for (std::thread& thread : threads) thread.join();
   all.get_future().wait();
   EXPECT_TRUE(std::is_sorted(done.begin(), done.end()));
-  EXPECT_EQ(ReadAll(0).size(), done.size());
+  EXPECT_EQ(ReadAll(0).size(), static_cast<size_t>(kThreads * kAppends));
+  store_.reset();  // the callbacks have returned
 }
 
 TEST_P(LogStoreConformance, SurvivesARestart) {
@@ -180,9 +188,11 @@ TEST_P(LogStoreConformance, AFencedWriterDoesNotCount) {
 
 TEST_P(LogStoreConformance, AnOlderEpochIsAConflict) {
   ASSERT_NE(Writer(0, 5), nullptr);
-  EXPECT_TRUE(store_->OpenWriter(context_, 0, 4).status().Is(StatusKind::kConflict, StatusSubject::kLog));
+  EXPECT_TRUE(
+      store_->OpenWriter(context_, 0, 4).status().Is(StatusKind::kConflict, StatusSubject::kLog));
   Reopen();
-  EXPECT_TRUE(store_->OpenWriter(context_, 0, 4).status().Is(StatusKind::kConflict, StatusSubject::kLog));
+  EXPECT_TRUE(
+      store_->OpenWriter(context_, 0, 4).status().Is(StatusKind::kConflict, StatusSubject::kLog));
   EXPECT_NE(Writer(0, 6), nullptr);
   EXPECT_NE(Writer(1, 4), nullptr);  // another stream
 }
@@ -260,7 +270,9 @@ TEST_P(LogStoreConformance, TruncateGivesBackWholeFiles) {
   EXPECT_EQ(info.end, last + 1);
   EXPECT_LT(info.bytes, bytes_before / 10);
   LogOffset next = 0;
-  EXPECT_TRUE(store_->Read(context_, 0, last, 1, &next).status().Is(StatusKind::kNotFound, StatusSubject::kLog));
+  EXPECT_TRUE(store_->Read(context_, 0, last, 1, &next)
+                  .status()
+                  .Is(StatusKind::kNotFound, StatusSubject::kLog));
   ASSERT_TRUE(store_->Truncate(context_, 0, last + 1).ok());
   const Result<LogOffset> after = Append(*writer, "after");
   ASSERT_TRUE(after.ok()) << after.status();
@@ -269,7 +281,9 @@ TEST_P(LogStoreConformance, TruncateGivesBackWholeFiles) {
   info = *store_->Info(context_, 0);
   EXPECT_EQ(info.begin, last + 1);
   ASSERT_EQ(ReadAll(0, last + 1).size(), 1U);
-  EXPECT_TRUE(store_->OpenWriter(context_, 0, 0).status().Is(StatusKind::kConflict));  // the epoch is still known
+  EXPECT_TRUE(store_->OpenWriter(context_, 0, 0)
+                  .status()
+                  .Is(StatusKind::kConflict));  // the epoch is still known
 }
 
 TEST_P(LogStoreConformance, ReadersFollowWriters) {

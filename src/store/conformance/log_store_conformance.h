@@ -1,6 +1,7 @@
 // What every LogStore must do. A backend instantiates the suite with a case that opens it:
 //
-//   INSTANTIATE_TEST_SUITE_P(File, LogStoreConformance, testing::Values(LogStoreCase{"file", MakeFileLog}), CaseName);
+//   INSTANTIATE_TEST_SUITE_P(File, LogStoreConformance, testing::Values(LogStoreCase{"file",
+//   MakeFileLog}), CaseName);
 #pragma once
 
 #include <gtest/gtest.h>
@@ -17,8 +18,8 @@ namespace kite::store {
 class LogStoreHarness {
  public:
   virtual ~LogStoreHarness() = default;
-  /// Opens the store, empty the first time; later calls, after the store before was destroyed, find its data again.
-  /// It has at least two streams.
+  /// Opens the store, empty the first time; later calls, after the store before was destroyed, find
+  /// its data again. It has at least two streams.
   virtual Result<std::unique_ptr<LogStore>> Open() = 0;
 };
 
@@ -29,7 +30,9 @@ struct LogStoreCase {
 
 inline std::ostream& operator<<(std::ostream& out, const LogStoreCase& c) { return out << c.name; }
 
-inline std::string LogStoreCaseName(const testing::TestParamInfo<LogStoreCase>& info) { return info.param.name; }
+inline std::string LogStoreCaseName(const testing::TestParamInfo<LogStoreCase>& info) {
+  return info.param.name;
+}
 
 class LogStoreConformance : public testing::TestWithParam<LogStoreCase> {
  protected:

@@ -17,7 +17,8 @@ void EventLog::Add(const std::vector<MetaEvent>& events) {
 
 std::vector<std::vector<MetaEvent>> EventLog::WaitFor(size_t n) {
   std::unique_lock lock(mutex_);
-  EXPECT_TRUE(added_.wait_for(lock, std::chrono::seconds(10), [&] { return batches_.size() >= n; }));
+  EXPECT_TRUE(
+      added_.wait_for(lock, std::chrono::seconds(10), [&] { return batches_.size() >= n; }));
   return batches_;
 }
 
@@ -81,7 +82,8 @@ TEST_P(MetaStoreConformance, EntriesKnowTheirRevisions) {
 }
 
 TEST_P(MetaStoreConformance, SurvivesARestart) {
-  const int64_t before = Commit({MetaOp::Put("a", "1"), MetaOp::Put("b", std::string("\0\xff", 2))});
+  const int64_t before =
+      Commit({MetaOp::Put("a", "1"), MetaOp::Put("b", std::string("\0\xff", 2))});
   Reopen();
   EXPECT_EQ(Value("a"), "1");
   EXPECT_EQ(Value("b"), std::string("\0\xff", 2));
@@ -97,7 +99,9 @@ TEST_P(MetaStoreConformance, ATransactionIsAllOrNothing) {
                   .Is(StatusKind::kConflict, StatusSubject::kMeta));
   EXPECT_EQ(Value("a"), "1");
   EXPECT_EQ(Value("b"), "(none)");
-  EXPECT_TRUE(TryCommit({MetaCompare::Equals("a", "1")}, {MetaOp::Put("b", "1"), MetaOp::Delete("a")}).ok());
+  EXPECT_TRUE(
+      TryCommit({MetaCompare::Equals("a", "1")}, {MetaOp::Put("b", "1"), MetaOp::Delete("a")})
+          .ok());
   EXPECT_EQ(Value("a"), "(none)");
   EXPECT_EQ(Value("b"), "1");
 }
@@ -130,8 +134,9 @@ TEST_P(MetaStoreConformance, Compares) {
 
 TEST_P(MetaStoreConformance, OpsApplyInOrder) {
   Commit({MetaOp::Put("p/1", "old"), MetaOp::Put("p/2", "old"), MetaOp::Put("q", "old")});
-  const int64_t revision = Commit({MetaOp::DeletePrefix("p/"), MetaOp::Put("p/1", "new"), MetaOp::Put("q", "a"),
-                                   MetaOp::Delete("q"), MetaOp::Put("r", "a"), MetaOp::Put("r", "b")});
+  const int64_t revision =
+      Commit({MetaOp::DeletePrefix("p/"), MetaOp::Put("p/1", "new"), MetaOp::Put("q", "a"),
+              MetaOp::Delete("q"), MetaOp::Put("r", "a"), MetaOp::Put("r", "b")});
   EXPECT_EQ(Value("p/1"), "new");
   EXPECT_EQ(Get("p/1")->create_revision, revision);
   EXPECT_EQ(Value("p/2"), "(none)");
@@ -149,7 +154,8 @@ TEST_P(MetaStoreConformance, ATransactionWithoutEffectGivesTheRevision) {
 
 TEST_P(MetaStoreConformance, RangesArePagedInKeyOrder) {
   std::vector<MetaOp> ops;
-  for (int i = 0; i < 100; ++i) ops.push_back(MetaOp::Put("k/" + std::to_string(1000 + i), std::to_string(i)));
+  for (int i = 0; i < 100; ++i)
+    ops.push_back(MetaOp::Put("k/" + std::to_string(1000 + i), std::to_string(i)));
   ops.push_back(MetaOp::Put("k", "before"));
   ops.push_back(MetaOp::Put("k0", "behind"));
   ops.push_back(MetaOp::Put("k/\xff\xff", "last"));
@@ -180,7 +186,9 @@ TEST_P(MetaStoreConformance, BoundsAreChecked) {
   const std::string largest(size_t{1} << 20, 'v');
   EXPECT_TRUE(TryCommit({}, {MetaOp::Put(longest, largest)}).ok());
   EXPECT_EQ(Value(longest), largest);
-  const auto invalid = [](const Status& status) { return status.Is(StatusKind::kInvalidArgument, StatusSubject::kMeta); };
+  const auto invalid = [](const Status& status) {
+    return status.Is(StatusKind::kInvalidArgument, StatusSubject::kMeta);
+  };
   EXPECT_TRUE(invalid(TryCommit({}, {MetaOp::Put(longest + "k", "v")})));
   EXPECT_TRUE(invalid(TryCommit({}, {MetaOp::Put("k", largest + "v")})));
   EXPECT_TRUE(invalid(TryCommit({}, {MetaOp::Put("", "v")})));
@@ -213,8 +221,9 @@ TEST_P(MetaStoreConformance, ConcurrentIncrementsAllCount) {
         const Result<std::optional<MetaEntry>> entry = store_->Get(context_, "counter");
         ASSERT_TRUE(entry.ok()) << entry.status();
         const std::string next = std::to_string(std::stoi((*entry)->value) + 1);
-        const Result<int64_t> committed = store_->Commit(
-            context_, {{MetaCompare::Unchanged("counter", (*entry)->mod_revision)}, {MetaOp::Put("counter", next)}});
+        const Result<int64_t> committed =
+            store_->Commit(context_, {{MetaCompare::Unchanged("counter", (*entry)->mod_revision)},
+                                      {MetaOp::Put("counter", next)}});
         if (committed.ok()) {
           ++done;
         } else {
@@ -230,7 +239,8 @@ TEST_P(MetaStoreConformance, ConcurrentIncrementsAllCount) {
 TEST_P(MetaStoreConformance, ACancelledCommitDoesNothing) {
   const Context context = Context::Cancellable();
   context.Cancel();
-  EXPECT_TRUE(store_->Commit(context, {{}, {MetaOp::Put("a", "1")}}).status().Is(StatusKind::kCancelled));
+  EXPECT_TRUE(
+      store_->Commit(context, {{}, {MetaOp::Put("a", "1")}}).status().Is(StatusKind::kCancelled));
   EXPECT_FALSE(Get("a"));
 }
 
@@ -247,7 +257,8 @@ TEST_P(MetaStoreConformance, KeysEndWithTheirLease) {
   EXPECT_EQ(Value("leased"), "(none)");
   EXPECT_EQ(Value("free"), "x");
   EXPECT_TRUE(store_->KeepAlive(context_, lease).Is(StatusKind::kNotFound, StatusSubject::kMeta));
-  EXPECT_TRUE(TryCommit({}, {MetaOp::Put("a", "x", lease)}).Is(StatusKind::kNotFound, StatusSubject::kMeta));
+  EXPECT_TRUE(TryCommit({}, {MetaOp::Put("a", "x", lease)})
+                  .Is(StatusKind::kNotFound, StatusSubject::kMeta));
   EXPECT_FALSE(Get("a"));
 }
 
@@ -255,8 +266,8 @@ TEST_P(MetaStoreConformance, RevokingEndsALeaseAtOnce) {
   const LeaseId lease = Grant(std::chrono::minutes(1));
   const LeaseId other = Grant(std::chrono::minutes(1));
   EXPECT_NE(lease, other);
-  const int64_t before = Commit({MetaOp::Put("a", "x", lease), MetaOp::Put("b", "x", lease),
-                                 MetaOp::Put("c", "x", other)});
+  const int64_t before = Commit(
+      {MetaOp::Put("a", "x", lease), MetaOp::Put("b", "x", lease), MetaOp::Put("c", "x", other)});
   ASSERT_TRUE(store_->RevokeLease(context_, lease).ok());
   EXPECT_EQ(Value("a"), "(none)");
   EXPECT_EQ(Value("b"), "(none)");
@@ -278,8 +289,10 @@ TEST_P(MetaStoreConformance, APutDecidesTheLease) {
 }
 
 TEST_P(MetaStoreConformance, LeasesHaveATime) {
-  EXPECT_TRUE(store_->GrantLease(context_, milliseconds(0)).status().Is(StatusKind::kInvalidArgument));
-  EXPECT_TRUE(store_->GrantLease(context_, milliseconds(-1)).status().Is(StatusKind::kInvalidArgument));
+  EXPECT_TRUE(
+      store_->GrantLease(context_, milliseconds(0)).status().Is(StatusKind::kInvalidArgument));
+  EXPECT_TRUE(
+      store_->GrantLease(context_, milliseconds(-1)).status().Is(StatusKind::kInvalidArgument));
 }
 
 TEST_P(MetaStoreConformance, OneCandidateWins) {
@@ -305,8 +318,10 @@ TEST_P(MetaStoreConformance, OneCandidateWins) {
 
 TEST_P(MetaStoreConformance, WatchesTellInOrder) {
   EventLog log;
-  auto watch = *store_->Watch("w/", 0, [&](const std::vector<MetaEvent>& events) { log.Add(events); });
-  const int64_t first = Commit({MetaOp::Put("w/a", "1"), MetaOp::Put("x/a", "1"), MetaOp::Put("w/b", "2")});
+  auto watch =
+      *store_->Watch("w/", 0, [&](const std::vector<MetaEvent>& events) { log.Add(events); });
+  const int64_t first =
+      Commit({MetaOp::Put("w/a", "1"), MetaOp::Put("x/a", "1"), MetaOp::Put("w/b", "2")});
   Commit({MetaOp::Put("x/a", "2")});
   const int64_t second = Commit({MetaOp::Delete("w/a"), MetaOp::Put("w/c", "3")});
   const auto batches = log.WaitFor(2);
@@ -328,7 +343,8 @@ TEST_P(MetaStoreConformance, AWatchCanBeginInThePast) {
   Commit({MetaOp::Put("w/b", "2")});
   Commit({MetaOp::Put("w/c", "3")});
   EventLog log;
-  auto watch = *store_->Watch("w/", first, [&](const std::vector<MetaEvent>& events) { log.Add(events); });
+  auto watch =
+      *store_->Watch("w/", first, [&](const std::vector<MetaEvent>& events) { log.Add(events); });
   Commit({MetaOp::Put("w/d", "4")});
   const auto batches = log.WaitFor(3);
   ASSERT_EQ(batches.size(), 3U);
@@ -338,7 +354,8 @@ TEST_P(MetaStoreConformance, AWatchCanBeginInThePast) {
 
 TEST_P(MetaStoreConformance, AWatchSeesTheEndOfALease) {
   EventLog log;
-  auto watch = *store_->Watch("w/", 0, [&](const std::vector<MetaEvent>& events) { log.Add(events); });
+  auto watch =
+      *store_->Watch("w/", 0, [&](const std::vector<MetaEvent>& events) { log.Add(events); });
   const LeaseId lease = Grant(milliseconds(300));
   Commit({MetaOp::Put("w/a", "1", lease)});
   harness_->PassTime(milliseconds(400));
@@ -387,7 +404,8 @@ TEST_P(MetaStoreConformance, LostHistoryIsSaid) {
   Reopen();
   // A store may remember across a restart; if not, it must not pretend.
   EventLog log;
-  auto watch = store_->Watch("a", first, [&](const std::vector<MetaEvent>& events) { log.Add(events); });
+  auto watch =
+      store_->Watch("a", first, [&](const std::vector<MetaEvent>& events) { log.Add(events); });
   if (watch.ok()) {
     EXPECT_EQ(log.WaitFor(1)[0][0].entry.value, "2");
   } else {

@@ -18,7 +18,8 @@ namespace kite::store {
 class MetaStoreHarness {
  public:
   virtual ~MetaStoreHarness() = default;
-  /// Opens the store, empty the first time; later calls, after the store before was destroyed, find its data again.
+  /// Opens the store, empty the first time; later calls, after the store before was destroyed, find
+  /// its data again.
   virtual Result<std::unique_ptr<MetaStore>> Open() = 0;
   /// Lets so much time pass on the clock that leases run on.
   virtual void PassTime(std::chrono::milliseconds time) = 0;
@@ -31,7 +32,9 @@ struct MetaStoreCase {
 
 inline std::ostream& operator<<(std::ostream& out, const MetaStoreCase& c) { return out << c.name; }
 
-inline std::string MetaStoreCaseName(const testing::TestParamInfo<MetaStoreCase>& info) { return info.param.name; }
+inline std::string MetaStoreCaseName(const testing::TestParamInfo<MetaStoreCase>& info) {
+  return info.param.name;
+}
 
 /// Collects what a watch tells.
 class EventLog {

@@ -157,11 +157,29 @@ TEST_P(ObjectStoreConformance, DeletedObjectsAreGone) {
 }
 
 TEST_P(ObjectStoreConformance, KeysAreChecked) {
-  const Names bad = {"",    "/",     "/a",          "a/",    "a//b",  ".",  "..",    "a/../b", "../../etc/passwd",
-                     "a/.", "a b",   "a\\b",        "a\nb",  "\xc3\xa4", "a:b", "a*", "~",      std::string("a\0b", 3),
+  const Names bad = {"",
+                     "/",
+                     "/a",
+                     "a/",
+                     "a//b",
+                     ".",
+                     "..",
+                     "a/../b",
+                     "../../etc/passwd",
+                     "a/.",
+                     "a b",
+                     "a\\b",
+                     "a\nb",
+                     "\xc3\xa4",
+                     "a:b",
+                     "a*",
+                     "~",
+                     std::string("a\0b", 3),
                      std::string(1025, 'a')};
   for (const std::string& key : bad) {
-    EXPECT_TRUE(store_->Put(context_, key, "x").Is(StatusKind::kInvalidArgument, StatusSubject::kObject)) << key;
+    EXPECT_TRUE(
+        store_->Put(context_, key, "x").Is(StatusKind::kInvalidArgument, StatusSubject::kObject))
+        << key;
     EXPECT_TRUE(store_->OpenWriter(context_, key).status().Is(StatusKind::kInvalidArgument)) << key;
     EXPECT_TRUE(store_->Get(context_, key).status().Is(StatusKind::kInvalidArgument)) << key;
     EXPECT_TRUE(store_->Map(context_, key).status().Is(StatusKind::kInvalidArgument)) << key;

@@ -14,7 +14,8 @@ namespace kite::store {
 class ObjectStoreHarness {
  public:
   virtual ~ObjectStoreHarness() = default;
-  /// Opens the store, empty the first time; later calls, after the store before was destroyed, find its data again.
+  /// Opens the store, empty the first time; later calls, after the store before was destroyed, find
+  /// its data again.
   virtual Result<std::unique_ptr<ObjectStore>> Open() = 0;
 };
 
@@ -23,7 +24,9 @@ struct ObjectStoreCase {
   std::function<std::unique_ptr<ObjectStoreHarness>()> make;
 };
 
-inline std::ostream& operator<<(std::ostream& out, const ObjectStoreCase& c) { return out << c.name; }
+inline std::ostream& operator<<(std::ostream& out, const ObjectStoreCase& c) {
+  return out << c.name;
+}
 
 inline std::string ObjectStoreCaseName(const testing::TestParamInfo<ObjectStoreCase>& info) {
   return info.param.name;

@@ -1,4 +1,5 @@
-// FaultPolicy: which calls to a faulty store fail, and how. Shared by the stores of a test. Thread-safe.
+// FaultPolicy: which calls to a faulty store fail, and how. Shared by the stores of a test.
+// Thread-safe.
 #pragma once
 
 #include <array>
@@ -57,9 +58,11 @@ class FaultPolicy {
 
 /// Runs `call` (which returns a Status or Result) under the policy.
 template <typename Call>
-auto WithFaults(FaultPolicy& policy, StoreCall kind, StatusSubject subject, Call call) -> decltype(call()) {
+auto WithFaults(FaultPolicy& policy, StoreCall kind, StatusSubject subject, Call call)
+    -> decltype(call()) {
   const Fault fault = policy.Next(kind);
-  if (fault == Fault::kBefore) return Status::Unavailable(subject, "an injected failure: nothing was done");
+  if (fault == Fault::kBefore)
+    return Status::Unavailable(subject, "an injected failure: nothing was done");
   auto result = call();
   if (fault == Fault::kNone) return result;
   return Status::IoError(subject, "an injected failure: the outcome is unknown");

@@ -22,19 +22,26 @@ std::vector<std::string_view> Beginning(std::span<const std::string_view> pieces
 class FaultyDisk::Appender final : public AppendFile {
  public:
   Appender(std::shared_ptr<FaultyDisk> disk, std::unique_ptr<AppendFile> file, std::string path)
-      : disk_(std::move(disk)), file_(std::move(file)), path_(std::move(path)), size_(file_->size()) {}
+      : disk_(std::move(disk)),
+        file_(std::move(file)),
+        path_(std::move(path)),
+        size_(file_->size()) {}
 
   using AppendFile::Append;
   Status Append(std::span<const std::string_view> pieces) override {
     uint64_t bytes = 0;
     for (const std::string_view piece : pieces) bytes += piece.size();
     if (file_->size() != size_) {
-      return Status::IoError(StatusSubject::kDisk, "'" + path_ + "' was not truncated after a failed append");
+      return Status::IoError(StatusSubject::kDisk,
+                             "'" + path_ + "' was not truncated after a failed append");
     }
-    if (const Status failure = disk_->Step(DiskOp::kAppend, path_); !failure.ok()) return Stop(pieces, bytes / 2, failure);
+    if (const Status failure = disk_->Step(DiskOp::kAppend, path_); !failure.ok())
+      return Stop(pieces, bytes / 2, failure);
     const uint64_t fits = disk_->TakeSpace(bytes);
     if (fits < bytes) {
-      return Stop(pieces, fits, Status::Exhausted(StatusSubject::kDisk, "cannot write to '" + path_ + "': it is full"));
+      return Stop(
+          pieces, fits,
+          Status::Exhausted(StatusSubject::kDisk, "cannot write to '" + path_ + "': it is full"));
     }
     KITE_RETURN_IF_ERROR(file_->Append(pieces));
     size_ = file_->size();
@@ -46,7 +53,8 @@ class FaultyDisk::Appender final : public AppendFile {
     if (!failure.ok()) sync_failed_ = true;
     // The kernel reports a lost page once. We go on failing: nothing may depend on a second try.
     if (sync_failed_) {
-      return Status::IoError(StatusSubject::kDisk, "cannot sync '" + path_ + "': an earlier sync has failed");
+      return Status::IoError(StatusSubject::kDisk,
+                             "cannot sync '" + path_ + "': an earlier sync has failed");
     }
     return file_->Sync();
   }
@@ -67,7 +75,9 @@ class FaultyDisk::Appender final : public AppendFile {
   std::atomic<bool> sync_failed_{false};
 };
 
-std::shared_ptr<FaultyDisk> FaultyDisk::Make() { return std::shared_ptr<FaultyDisk>(new FaultyDisk()); }
+std::shared_ptr<FaultyDisk> FaultyDisk::Make() {
+  return std::shared_ptr<FaultyDisk>(new FaultyDisk());
+}
 
 void FaultyDisk::FailNth(DiskOp op, uint64_t n) {
   const std::lock_guard lock(mutex_);
@@ -87,7 +97,8 @@ void FaultyDisk::SetFreeBytes(uint64_t bytes) {
 
 Status FaultyDisk::FlipBit(const std::string& path, uint64_t bit) {
   KITE_ASSIGN_OR_RETURN(std::string bytes, disk_->Read(path, 0, UINT64_MAX));
-  if (bit / 8 >= bytes.size()) return Status::InvalidArgument("'" + path + "' has no bit " + std::to_string(bit));
+  if (bit / 8 >= bytes.size())
+    return Status::InvalidArgument("'" + path + "' has no bit " + std::to_string(bit));
   bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << (bit % 8)));
   KITE_ASSIGN_OR_RETURN(const std::unique_ptr<AppendFile> file, disk_->Create(path));
   KITE_RETURN_IF_ERROR(file->Append(bytes));

@@ -1,5 +1,5 @@
-// FaultyDisk: a MemoryDisk that also fails on demand: the n-th call of a kind, a full device, a short write, a sync
-// that lies for ever after.
+// FaultyDisk: a MemoryDisk that also fails on demand: the n-th call of a kind, a full device, a
+// short write, a sync that lies for ever after.
 #pragma once
 
 #include <array>
@@ -23,12 +23,13 @@ class FaultyDisk final : public Disk, public std::enable_shared_from_this<Faulty
   void PowerOff() { disk_->PowerOff(); }
   void PowerOn(uint64_t seed) { disk_->PowerOn(seed); }
 
-  /// The `n`-th call of `op` from now on (1: the next; 0: none) fails with IoError(Disk), once. An append then has
-  /// written half of its bytes.
+  /// The `n`-th call of `op` from now on (1: the next; 0: none) fails with IoError(Disk), once. An
+  /// append then has written half of its bytes.
   void FailNth(DiskOp op, uint64_t n);
   /// Calls of `op` so far: how many FailNth places a run has.
   [[nodiscard]] uint64_t Calls(DiskOp op) const;
-  /// From now on only so many bytes can be appended; then Exhausted(Disk), with the part that fits written.
+  /// From now on only so many bytes can be appended; then Exhausted(Disk), with the part that fits
+  /// written.
   void SetFreeBytes(uint64_t bytes);
   /// Reads `path`, flips one bit and writes it back, durably.
   Status FlipBit(const std::string& path, uint64_t bit);
@@ -45,7 +46,9 @@ class FaultyDisk final : public Disk, public std::enable_shared_from_this<Faulty
   Status CreateDirs(const std::string& path) override { return disk_->CreateDirs(path); }
   Status SyncDir(const std::string& path) override;
   Result<std::vector<DirEntry>> List(const std::string& path) override { return disk_->List(path); }
-  Result<std::unique_ptr<FileLock>> Lock(const std::string& path) override { return disk_->Lock(path); }
+  Result<std::unique_ptr<FileLock>> Lock(const std::string& path) override {
+    return disk_->Lock(path);
+  }
   Result<uint64_t> FreeBytes(const std::string& path) override;
 
  private:
@@ -60,7 +63,8 @@ class FaultyDisk final : public Disk, public std::enable_shared_from_this<Faulty
   Status Step(DiskOp op, const std::string& path);
   /// Takes up to `wanted` bytes of the free space.
   uint64_t TakeSpace(uint64_t wanted);
-  Result<std::unique_ptr<AppendFile>> Wrap(Result<std::unique_ptr<AppendFile>> file, const std::string& path);
+  Result<std::unique_ptr<AppendFile>> Wrap(Result<std::unique_ptr<AppendFile>> file,
+                                           const std::string& path);
 
   const std::shared_ptr<MemoryDisk> disk_;
   mutable std::mutex mutex_;

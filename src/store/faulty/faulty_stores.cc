@@ -14,8 +14,8 @@ class FaultyMetaStore final : public MetaStore {
   Result<std::optional<MetaEntry>> Get(const Context& context, const std::string& key) override {
     return Run(StoreCall::kRead, [&] { return store_->Get(context, key); });
   }
-  Result<MetaPage> Range(const Context& context, const std::string& prefix, const std::string& after,
-                         size_t limit) override {
+  Result<MetaPage> Range(const Context& context, const std::string& prefix,
+                         const std::string& after, size_t limit) override {
     return Run(StoreCall::kRead, [&] { return store_->Range(context, prefix, after, limit); });
   }
   Result<int64_t> Commit(const Context& context, const MetaTxn& txn) override {
@@ -24,7 +24,8 @@ class FaultyMetaStore final : public MetaStore {
   Result<std::unique_ptr<MetaWatch>> Watch(
       const std::string& prefix, int64_t from_revision,
       std::function<void(const std::vector<MetaEvent>&)> on_event) override {
-    return Run(StoreCall::kOpen, [&] { return store_->Watch(prefix, from_revision, std::move(on_event)); });
+    return Run(StoreCall::kOpen,
+               [&] { return store_->Watch(prefix, from_revision, std::move(on_event)); });
   }
   Result<LeaseId> GrantLease(const Context& context, std::chrono::milliseconds ttl) override {
     return Run(StoreCall::kLease, [&] { return store_->GrantLease(context, ttl); });
@@ -57,7 +58,8 @@ class FaultyLogWriter final : public LogWriter {
     }
     if (fault == Fault::kNone) return writer_->Append(pieces, std::move(done));
     return writer_->Append(pieces, [done = std::move(done)](const Result<LogOffset>& /*offset*/) {
-      if (done) done(Status::IoError(StatusSubject::kLog, "an injected failure: the outcome is unknown"));
+      if (done)
+        done(Status::IoError(StatusSubject::kLog, "an injected failure: the outcome is unknown"));
     });
   }
   [[nodiscard]] Epoch epoch() const override { return writer_->epoch(); }
@@ -73,15 +75,17 @@ class FaultyLogStore final : public LogStore {
       : store_(std::move(store)), policy_(std::move(policy)) {}
 
   [[nodiscard]] StreamId streams() const override { return store_->streams(); }
-  Result<std::unique_ptr<LogWriter>> OpenWriter(const Context& context, StreamId stream, Epoch epoch) override {
+  Result<std::unique_ptr<LogWriter>> OpenWriter(const Context& context, StreamId stream,
+                                                Epoch epoch) override {
     Result<std::unique_ptr<LogWriter>> writer =
         Run(StoreCall::kOpen, [&] { return store_->OpenWriter(context, stream, epoch); });
     if (!writer.ok()) return writer;
     return std::make_unique<FaultyLogWriter>(std::move(*writer), policy_);
   }
-  Result<std::vector<LogRecord>> Read(const Context& context, StreamId stream, LogOffset from, size_t bytes_max,
-                                      LogOffset* next) override {
-    return Run(StoreCall::kRead, [&] { return store_->Read(context, stream, from, bytes_max, next); });
+  Result<std::vector<LogRecord>> Read(const Context& context, StreamId stream, LogOffset from,
+                                      size_t bytes_max, LogOffset* next) override {
+    return Run(StoreCall::kRead,
+               [&] { return store_->Read(context, stream, from, bytes_max, next); });
   }
   Status WaitBeyond(const Context& context, StreamId stream, LogOffset offset) override {
     return Run(StoreCall::kRead, [&] { return store_->WaitBeyond(context, stream, offset); });
@@ -107,10 +111,12 @@ class FaultyObjectWriter final : public ObjectWriter {
   FaultyObjectWriter(std::unique_ptr<ObjectWriter> writer, std::shared_ptr<FaultPolicy> policy)
       : writer_(std::move(writer)), policy_(std::move(policy)) {}
   Status Append(std::string_view bytes) override {
-    return WithFaults(*policy_, StoreCall::kWrite, StatusSubject::kObject, [&] { return writer_->Append(bytes); });
+    return WithFaults(*policy_, StoreCall::kWrite, StatusSubject::kObject,
+                      [&] { return writer_->Append(bytes); });
   }
   Status Finish() override {
-    return WithFaults(*policy_, StoreCall::kWrite, StatusSubject::kObject, [&] { return writer_->Finish(); });
+    return WithFaults(*policy_, StoreCall::kWrite, StatusSubject::kObject,
+                      [&] { return writer_->Finish(); });
   }
 
  private:
@@ -126,7 +132,8 @@ class FaultyObjectStore final : public ObjectStore {
   Status Put(const Context& context, const std::string& key, std::string_view bytes) override {
     return Run(StoreCall::kWrite, [&] { return store_->Put(context, key, bytes); });
   }
-  Result<std::unique_ptr<ObjectWriter>> OpenWriter(const Context& context, const std::string& key) override {
+  Result<std::unique_ptr<ObjectWriter>> OpenWriter(const Context& context,
+                                                   const std::string& key) override {
     Result<std::unique_ptr<ObjectWriter>> writer =
         Run(StoreCall::kOpen, [&] { return store_->OpenWriter(context, key); });
     if (!writer.ok()) return writer;
@@ -139,14 +146,15 @@ class FaultyObjectStore final : public ObjectStore {
                                uint64_t size) override {
     return Run(StoreCall::kRead, [&] { return store_->GetRange(context, key, offset, size); });
   }
-  Result<std::shared_ptr<const ObjectView>> Map(const Context& context, const std::string& key) override {
+  Result<std::shared_ptr<const ObjectView>> Map(const Context& context,
+                                                const std::string& key) override {
     return Run(StoreCall::kRead, [&] { return store_->Map(context, key); });
   }
   Result<ObjectInfo> Head(const Context& context, const std::string& key) override {
     return Run(StoreCall::kRead, [&] { return store_->Head(context, key); });
   }
-  Result<ObjectPage> List(const Context& context, const std::string& prefix, const std::string& after,
-                          size_t limit) override {
+  Result<ObjectPage> List(const Context& context, const std::string& prefix,
+                          const std::string& after, size_t limit) override {
     return Run(StoreCall::kRead, [&] { return store_->List(context, prefix, after, limit); });
   }
   Status Delete(const Context& context, const std::vector<std::string>& keys) override {
@@ -164,15 +172,18 @@ class FaultyObjectStore final : public ObjectStore {
 
 }  // namespace
 
-std::unique_ptr<MetaStore> MakeFaulty(std::unique_ptr<MetaStore> store, std::shared_ptr<FaultPolicy> policy) {
+std::unique_ptr<MetaStore> MakeFaulty(std::unique_ptr<MetaStore> store,
+                                      std::shared_ptr<FaultPolicy> policy) {
   return std::make_unique<FaultyMetaStore>(std::move(store), std::move(policy));
 }
 
-std::unique_ptr<LogStore> MakeFaulty(std::unique_ptr<LogStore> store, std::shared_ptr<FaultPolicy> policy) {
+std::unique_ptr<LogStore> MakeFaulty(std::unique_ptr<LogStore> store,
+                                     std::shared_ptr<FaultPolicy> policy) {
   return std::make_unique<FaultyLogStore>(std::move(store), std::move(policy));
 }
 
-std::unique_ptr<ObjectStore> MakeFaulty(std::unique_ptr<ObjectStore> store, std::shared_ptr<FaultPolicy> policy) {
+std::unique_ptr<ObjectStore> MakeFaulty(std::unique_ptr<ObjectStore> store,
+                                        std::shared_ptr<FaultPolicy> policy) {
   return std::make_unique<FaultyObjectStore>(std::move(store), std::move(policy));
 }
 

@@ -10,9 +10,12 @@
 
 namespace kite::store {
 
-std::unique_ptr<MetaStore> MakeFaulty(std::unique_ptr<MetaStore> store, std::shared_ptr<FaultPolicy> policy);
+std::unique_ptr<MetaStore> MakeFaulty(std::unique_ptr<MetaStore> store,
+                                      std::shared_ptr<FaultPolicy> policy);
 /// Fault::kAfter on an append: it is in the log, but its Done reports a failure.
-std::unique_ptr<LogStore> MakeFaulty(std::unique_ptr<LogStore> store, std::shared_ptr<FaultPolicy> policy);
-std::unique_ptr<ObjectStore> MakeFaulty(std::unique_ptr<ObjectStore> store, std::shared_ptr<FaultPolicy> policy);
+std::unique_ptr<LogStore> MakeFaulty(std::unique_ptr<LogStore> store,
+                                     std::shared_ptr<FaultPolicy> policy);
+std::unique_ptr<ObjectStore> MakeFaulty(std::unique_ptr<ObjectStore> store,
+                                        std::shared_ptr<FaultPolicy> policy);
 
 }  // namespace kite::store

@@ -20,27 +20,32 @@ TEST(FaultyStoresTest, ACommitFailsBeforeOrAfterItIsApplied) {
   const auto store = MakeFaulty(*OpenMemoryMetaStore(), policy);
   policy->FailNth(StoreCall::kWrite, 2, Fault::kBefore);
   ASSERT_TRUE(store->Commit(kContext, {{}, {MetaOp::Put("a", "1")}}).ok());
-  EXPECT_TRUE(store->Commit(kContext, {{}, {MetaOp::Put("a", "2")}}).status().Is(StatusKind::kUnavailable));
+  EXPECT_TRUE(
+      store->Commit(kContext, {{}, {MetaOp::Put("a", "2")}}).status().Is(StatusKind::kUnavailable));
   EXPECT_EQ((*store->Get(kContext, "a"))->value, "1");
   policy->FailNth(StoreCall::kWrite, 1, Fault::kAfter);
-  EXPECT_TRUE(store->Commit(kContext, {{}, {MetaOp::Put("a", "3")}}).status().Is(StatusKind::kIoError));
+  EXPECT_TRUE(
+      store->Commit(kContext, {{}, {MetaOp::Put("a", "3")}}).status().Is(StatusKind::kIoError));
   EXPECT_EQ((*store->Get(kContext, "a"))->value, "3");
   EXPECT_EQ(policy->Calls(StoreCall::kWrite), 3U);
 }
 
 TEST(FaultyStoresTest, AnAppendIsInTheLogAlthoughItsDoneSaysOtherwise) {
   const auto policy = std::make_shared<FaultPolicy>();
-  const auto store = MakeFaulty(*OpenMemoryLogStore({.streams = 1}), policy);
+  auto store = MakeFaulty(*OpenMemoryLogStore({.streams = 1}), policy);
   const auto writer = *store->OpenWriter(kContext, 0, 1);
   policy->FailNth(StoreCall::kWrite, 1, Fault::kAfter);
   std::promise<Status> outcome;
   const std::string_view payload = "x";
-  ASSERT_TRUE(writer->Append(std::span(&payload, 1), [&](const Result<LogOffset>& offset) {
-    outcome.set_value(offset.status());
-  }).ok());
+  ASSERT_TRUE(
+      writer
+          ->Append(std::span(&payload, 1),
+                   [&](const Result<LogOffset>& offset) { outcome.set_value(offset.status()); })
+          .ok());
   EXPECT_TRUE(outcome.get_future().get().Is(StatusKind::kIoError));
   LogOffset next = 0;
   EXPECT_EQ(store->Read(kContext, 0, 0, 100, &next)->size(), 1U);
+  store.reset();  // the callback has returned
 }
 
 TEST(FaultyStoresTest, FailuresAreSeeded) {

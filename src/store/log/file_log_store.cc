@@ -24,13 +24,14 @@ class FileLogStore final : public LogStore {
 
   [[nodiscard]] StreamId streams() const override { return static_cast<StreamId>(streams_.size()); }
 
-  Result<std::unique_ptr<LogWriter>> OpenWriter(const Context& context, StreamId stream, Epoch epoch) override {
+  Result<std::unique_ptr<LogWriter>> OpenWriter(const Context& context, StreamId stream,
+                                                Epoch epoch) override {
     KITE_RETURN_IF_ERROR(CheckStream(stream));
     return streams_[stream]->OpenWriter(context, epoch);
   }
 
-  Result<std::vector<LogRecord>> Read(const Context& context, StreamId stream, LogOffset from, size_t bytes_max,
-                                      LogOffset* next) override {
+  Result<std::vector<LogRecord>> Read(const Context& context, StreamId stream, LogOffset from,
+                                      size_t bytes_max, LogOffset* next) override {
     KITE_RETURN_IF_ERROR(CheckStream(stream));
     return streams_[stream]->Read(context, from, bytes_max, next);
   }
@@ -55,9 +56,9 @@ class FileLogStore final : public LogStore {
  private:
   [[nodiscard]] Status CheckStream(StreamId stream) const {
     if (stream < streams_.size()) return {};
-    return Status::InvalidArgument(StatusSubject::kLog, "the log has " + std::to_string(streams_.size()) +
-                                                            " streams, there is no stream " +
-                                                            std::to_string(stream));
+    return Status::InvalidArgument(StatusSubject::kLog,
+                                   "the log has " + std::to_string(streams_.size()) +
+                                       " streams, there is no stream " + std::to_string(stream));
   }
 
   const std::unique_ptr<FileLock> lock_;
@@ -71,11 +72,13 @@ Status CheckStreamCount(Disk& disk, const std::string& root, StreamId streams) {
     if (!entry.is_dir || !entry.name.starts_with(kFolderPrefix)) continue;
     StreamId number = 0;
     const char* end = entry.name.data() + entry.name.size();
-    const auto [parsed, error] = std::from_chars(entry.name.data() + kFolderPrefix.size(), end, number);
+    const auto [parsed, error] =
+        std::from_chars(entry.name.data() + kFolderPrefix.size(), end, number);
     if (error != std::errc() || parsed != end || number < streams) continue;
-    return Status::FailedPrecondition(StatusSubject::kLog, "the log in '" + root + "' has a stream " +
-                                                               std::to_string(number) + "; it cannot be opened with " +
-                                                               std::to_string(streams) + " streams");
+    return Status::FailedPrecondition(
+        StatusSubject::kLog, "the log in '" + root + "' has a stream " + std::to_string(number) +
+                                 "; it cannot be opened with " + std::to_string(streams) +
+                                 " streams");
   }
   return {};
 }
@@ -91,8 +94,9 @@ Result<std::unique_ptr<LogStore>> OpenFileLogStore(std::shared_ptr<Disk> disk, s
   std::vector<std::shared_ptr<LogStream>> streams;
   for (StreamId stream = 0; stream < options.streams; ++stream) {
     std::string folder = root + "/" + std::string(kFolderPrefix) + std::to_string(stream);
-    KITE_ASSIGN_OR_RETURN(std::shared_ptr<LogStream> opened,
-                          LogStream::Open(disk, std::move(folder), stream, options.file_bytes_max, space));
+    KITE_ASSIGN_OR_RETURN(
+        std::shared_ptr<LogStream> opened,
+        LogStream::Open(disk, std::move(folder), stream, options.file_bytes_max, space));
     streams.push_back(std::move(opened));
   }
   return std::make_unique<FileLogStore>(std::move(lock), std::move(streams));

@@ -31,7 +31,8 @@ TEST(FileLogStoreTest, ARootIsOpenOnce) {
 TEST(FileLogStoreTest, FewerStreamsThanWrittenAreRefused) {
   const auto disk = MemoryDisk::Make();
   ASSERT_TRUE(OpenFileLogStore(disk, "/log", {.streams = 4}).ok());
-  EXPECT_TRUE(OpenFileLogStore(disk, "/log", {.streams = 3}).status().Is(StatusKind::kFailedPrecondition));
+  EXPECT_TRUE(
+      OpenFileLogStore(disk, "/log", {.streams = 3}).status().Is(StatusKind::kFailedPrecondition));
   EXPECT_TRUE(OpenFileLogStore(disk, "/log", {.streams = 5}).ok());
 }
 
@@ -39,7 +40,8 @@ TEST(FileLogStoreTest, ANewerFormatIsRefusedAndKept) {
   const auto disk = MemoryDisk::Make();
   ASSERT_TRUE(disk->CreateDirs("/log/stream-0").ok());
   const std::string path = "/log/stream-0/" + LogFileName(0);
-  ASSERT_TRUE((*disk->Create(path))->Append(EncodeLogFileHeader({.version = kLogVersion + 1})).ok());
+  ASSERT_TRUE(
+      (*disk->Create(path))->Append(EncodeLogFileHeader({.version = kLogVersion + 1})).ok());
   const Status opened = OpenFileLogStore(disk, "/log").status();
   EXPECT_TRUE(opened.Is(StatusKind::kFailedPrecondition)) << opened;
   EXPECT_NE(opened.message().find("version 2"), std::string::npos) << opened;
@@ -50,9 +52,11 @@ TEST(FileLogStoreTest, AFileOfAnotherStreamIsCorruption) {
   const auto disk = MemoryDisk::Make();
   ASSERT_TRUE(OpenFileLogStore(disk, "/log", {.streams = 2}).ok());
   ASSERT_TRUE((*OpenFileLogStore(disk, "/log"))->OpenWriter(kContext, 0, 1).ok());
-  ASSERT_TRUE(disk->Rename("/log/stream-0/" + LogFileName(0), "/log/stream-1/" + LogFileName(0)).ok());
+  ASSERT_TRUE(
+      disk->Rename("/log/stream-0/" + LogFileName(0), "/log/stream-1/" + LogFileName(0)).ok());
   const auto store = *OpenFileLogStore(disk, "/log");
-  EXPECT_TRUE(store->OpenWriter(kContext, 1, 1).status().Is(StatusKind::kCorruption, StatusSubject::kLog));
+  EXPECT_TRUE(
+      store->OpenWriter(kContext, 1, 1).status().Is(StatusKind::kCorruption, StatusSubject::kLog));
   EXPECT_TRUE(store->OpenWriter(kContext, 0, 1).ok());
 }
 

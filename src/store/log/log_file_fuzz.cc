@@ -46,7 +46,8 @@ void ReadEverything(Disk& disk, const RecoveredLog& log) {
   size_t bytes_left = SIZE_MAX;
   const Result<LogCursor> end = ReadLogRange(disk, range, &records, &bytes_left);
   KITE_CHECK(!end.ok() || end->offset == log.end.offset, "what recovery counted can be read");
-  KITE_CHECK(records.size() <= static_cast<size_t>(std::max<LogOffset>(log.end.offset, 0)), "no record comes twice");
+  KITE_CHECK(records.size() <= static_cast<size_t>(std::max<LogOffset>(log.end.offset, 0)),
+             "no record comes twice");
 }
 
 }  // namespace

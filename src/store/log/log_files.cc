@@ -8,7 +8,8 @@ namespace kite::store {
 namespace {
 
 LogFileWindow::ReadAt ReadAtPath(Disk& disk, const std::string& path) {
-  return [&disk, path](uint64_t position, uint64_t size) { return disk.Read(path, position, size); };
+  return
+      [&disk, path](uint64_t position, uint64_t size) { return disk.Read(path, position, size); };
 }
 
 Status Damaged(const std::string& path, const std::string& what) {
@@ -16,8 +17,9 @@ Status Damaged(const std::string& path, const std::string& what) {
 }
 
 Status BadRecord(const std::string& path, const LogCursor& where) {
-  return Damaged(path, "is damaged at byte " + std::to_string(where.position) + ": the record with offset " +
-                           std::to_string(where.offset) + " does not verify");
+  return Damaged(path, "is damaged at byte " + std::to_string(where.position) +
+                           ": the record with offset " + std::to_string(where.offset) +
+                           " does not verify");
 }
 
 LogCursor BeginOf(const LogFileHeader& header) {
@@ -33,14 +35,14 @@ Result<bool> LoadHeader(Disk& disk, StreamId stream, LogFile* file) {
     return false;
   }
   if (header->version != kLogVersion) {
-    return Status::FailedPrecondition(StatusSubject::kLog,
-                                      "log file '" + file->path + "' has format version " +
-                                          std::to_string(header->version) + "; this program reads version " +
-                                          std::to_string(kLogVersion));
+    return Status::FailedPrecondition(
+        StatusSubject::kLog, "log file '" + file->path + "' has format version " +
+                                 std::to_string(header->version) + "; this program reads version " +
+                                 std::to_string(kLogVersion));
   }
   if (header->stream != stream || header->first_offset != file->first_offset) {
-    file->damage = Damaged(file->path, "belongs to stream " + std::to_string(header->stream) + ", offset " +
-                                           std::to_string(header->first_offset));
+    file->damage = Damaged(file->path, "belongs to stream " + std::to_string(header->stream) +
+                                           ", offset " + std::to_string(header->first_offset));
     return true;
   }
   file->salt = header->salt;
@@ -126,8 +128,8 @@ Result<CreatedLogFile> CreateLogFile(Disk& disk, const std::string& folder, Stre
   return written;
 }
 
-Result<LogCursor> ReadLogRange(Disk& disk, const LogReadRange& range, std::vector<LogRecord>* records,
-                               size_t* bytes_left) {
+Result<LogCursor> ReadLogRange(Disk& disk, const LogReadRange& range,
+                               std::vector<LogRecord>* records, size_t* bytes_left) {
   LogFileWindow window(ReadAtPath(disk, range.path), range.bytes);
   LogCursor cursor = range.begin;
   LogRecordView record;
@@ -136,10 +138,13 @@ Result<LogCursor> ReadLogRange(Disk& disk, const LogReadRange& range, std::vecto
     KITE_ASSIGN_OR_RETURN(const LogStep step, NextLogRecord(window, range.salt, cursor, &record));
     if (step != LogStep::kRecord) return BadRecord(range.path, before);
     const LogRecordHeader& header = record.header;
-    if (header.type != LogRecordType::kData || header.epoch != cursor.epoch || header.offset < range.from) continue;
+    if (header.type != LogRecordType::kData || header.epoch != cursor.epoch ||
+        header.offset < range.from)
+      continue;
     const size_t bytes = record.payload.size();
     if (bytes > *bytes_left && !records->empty()) return before;
-    std::string payload = record.owned.empty() ? std::string(record.payload) : std::move(record.owned);
+    std::string payload =
+        record.owned.empty() ? std::string(record.payload) : std::move(record.owned);
     records->push_back({header.offset, header.epoch, std::move(payload)});
     *bytes_left -= std::min(*bytes_left, bytes);
     if (*bytes_left == 0) break;

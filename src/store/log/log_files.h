@@ -26,8 +26,8 @@ struct RecoveredLog {
   Status damage;               ///< Corruption in the last file: nothing may be appended
 };
 
-/// Reads a stream's folder, creating it when missing. Cuts the torn tail of the last file and makes what remains
-/// durable. Fails only when the disk does.
+/// Reads a stream's folder, creating it when missing. Cuts the torn tail of the last file and makes
+/// what remains durable. Fails only when the disk does.
 Result<RecoveredLog> RecoverLog(Disk& disk, const std::string& folder, StreamId stream);
 
 struct CreatedLogFile {
@@ -35,9 +35,10 @@ struct CreatedLogFile {
   std::unique_ptr<AppendFile> appender;
 };
 
-/// Creates an empty file that begins at `begin.offset`; a file of the same name is emptied. It is not durable yet.
-/// On failure nothing stays behind that recovery would take for a log file.
-Result<CreatedLogFile> CreateLogFile(Disk& disk, const std::string& folder, StreamId stream, const LogCursor& begin);
+/// Creates an empty file that begins at `begin.offset`; a file of the same name is emptied. It is
+/// not durable yet. On failure nothing stays behind that recovery would take for a log file.
+Result<CreatedLogFile> CreateLogFile(Disk& disk, const std::string& folder, StreamId stream,
+                                     const LogCursor& begin);
 
 /// Reading part of one file.
 struct LogReadRange {
@@ -49,9 +50,10 @@ struct LogReadRange {
   LogOffset end_offset = 0;  ///< records from it on are not shown
 };
 
-/// Appends valid data records to `records` until `*bytes_left` payload bytes were taken (it falls) or the range ends.
-/// Returns where to go on. Corruption names file and position; what was read before it stays in `records`.
-Result<LogCursor> ReadLogRange(Disk& disk, const LogReadRange& range, std::vector<LogRecord>* records,
-                               size_t* bytes_left);
+/// Appends valid data records to `records` until `*bytes_left` payload bytes were taken (it falls)
+/// or the range ends. Returns where to go on. Corruption names file and position; what was read
+/// before it stays in `records`.
+Result<LogCursor> ReadLogRange(Disk& disk, const LogReadRange& range,
+                               std::vector<LogRecord>* records, size_t* bytes_left);
 
 }  // namespace kite::store

@@ -50,7 +50,8 @@ uint32_t LogPayloadCrc(std::span<const std::string_view> pieces) {
   return crc;
 }
 
-void EncodeLogRecordHeader(const LogRecordHeader& header, uint32_t salt, uint32_t payload_crc, char* out) {
+void EncodeLogRecordHeader(const LogRecordHeader& header, uint32_t salt, uint32_t payload_crc,
+                           char* out) {
   std::memset(out, 0, kLogRecordHeaderBytes);
   std::memcpy(out + 4, &header.payload_bytes, 4);
   std::memcpy(out + 8, &header.offset, 8);
@@ -72,9 +73,11 @@ std::optional<LogRecordHeader> DecodeLogRecordHeader(std::string_view bytes) {
   const auto type = reader.Fixed<uint8_t>();
   const std::string_view reserved = reader.Take(7);
   if (reader.failed() || reserved != kZeros) return std::nullopt;
-  if (type < uint8_t(LogRecordType::kData) || type > uint8_t(LogRecordType::kClose)) return std::nullopt;
+  if (type < uint8_t(LogRecordType::kData) || type > uint8_t(LogRecordType::kClose))
+    return std::nullopt;
   header.type = static_cast<LogRecordType>(type);
-  if (header.payload_bytes > kRecordBytesMax || header.offset < 0 || header.epoch < 0) return std::nullopt;
+  if (header.payload_bytes > kRecordBytesMax || header.offset < 0 || header.epoch < 0)
+    return std::nullopt;
   if (header.type != LogRecordType::kData && header.payload_bytes != 0) return std::nullopt;
   return header;
 }
@@ -84,7 +87,8 @@ bool VerifyLogRecord(const LogRecordHeader& header, uint32_t salt, std::string_v
   if (header_bytes.size() != kLogRecordHeaderBytes) return false;
   if (body.size() != LogRecordBytes(header.payload_bytes) - kLogRecordHeaderBytes) return false;
   const uint32_t payload_crc = Crc32c(0, body.data(), header.payload_bytes);
-  if (Crc32c(payload_crc ^ salt, header_bytes.data() + 4, kLogRecordHeaderBytes - 4) != header.crc) return false;
+  if (Crc32c(payload_crc ^ salt, header_bytes.data() + 4, kLogRecordHeaderBytes - 4) != header.crc)
+    return false;
   const std::string_view padding = body.substr(header.payload_bytes);
   return padding == kZeros.substr(0, padding.size());
 }
@@ -95,7 +99,8 @@ std::string LogFileName(LogOffset first_offset) {
 }
 
 std::optional<LogOffset> ParseLogFileName(std::string_view name) {
-  if (name.size() != kNameDigits + kNameEnd.size() || !name.ends_with(kNameEnd)) return std::nullopt;
+  if (name.size() != kNameDigits + kNameEnd.size() || !name.ends_with(kNameEnd))
+    return std::nullopt;
   LogOffset offset = 0;
   const char* end = name.data() + kNameDigits;
   const auto [parsed, error] = std::from_chars(name.data(), end, offset);

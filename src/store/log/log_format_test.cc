@@ -14,7 +14,8 @@ namespace {
 
 constexpr uint32_t kSalt = 0xC0FFEE;
 
-std::string EncodeRecord(const LogRecordHeader& header, std::string_view payload, uint32_t salt = kSalt) {
+std::string EncodeRecord(const LogRecordHeader& header, std::string_view payload,
+                         uint32_t salt = kSalt) {
   char head[kLogRecordHeaderBytes];
   EncodeLogRecordHeader(header, salt, LogPayloadCrc(std::span(&payload, 1)), head);
   std::string record(head, sizeof(head));
@@ -30,7 +31,8 @@ bool Verifies(std::string_view record, uint32_t salt = kSalt) {
 }
 
 TEST(LogFormatTest, FileHeadersComeBack) {
-  const LogFileHeader header{.stream = 3, .first_offset = 1'234'567'890'123, .epoch = 42, .salt = kSalt};
+  const LogFileHeader header{
+      .stream = 3, .first_offset = 1'234'567'890'123, .epoch = 42, .salt = kSalt};
   const std::string bytes = EncodeLogFileHeader(header);
   ASSERT_EQ(bytes.size(), kLogFileHeaderBytes);
   const std::optional<LogFileHeader> decoded = DecodeLogFileHeader(bytes);
@@ -40,7 +42,8 @@ TEST(LogFormatTest, FileHeadersComeBack) {
   EXPECT_EQ(decoded->epoch, header.epoch);
   EXPECT_EQ(decoded->salt, header.salt);
   EXPECT_EQ(decoded->version, kLogVersion);
-  for (size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(DecodeLogFileHeader(bytes.substr(0, size)));
+  for (size_t size = 0; size < bytes.size(); ++size)
+    EXPECT_FALSE(DecodeLogFileHeader(bytes.substr(0, size)));
   for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
     std::string flipped = bytes;
     flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
@@ -49,8 +52,11 @@ TEST(LogFormatTest, FileHeadersComeBack) {
 }
 
 TEST(LogFormatTest, TheBytesAreAsDocumented) {
-  const LogRecordHeader header{
-      .payload_bytes = 3, .offset = 5, .epoch = 7, .durable_bytes = 40, .type = LogRecordType::kData};
+  const LogRecordHeader header{.payload_bytes = 3,
+                               .offset = 5,
+                               .epoch = 7,
+                               .durable_bytes = 40,
+                               .type = LogRecordType::kData};
   const std::string record = EncodeRecord(header, "abc", 0);
   EXPECT_EQ(record.substr(4), std::string("\3\0\0\0"
                                           "\5\0\0\0\0\0\0\0"
@@ -100,13 +106,15 @@ TEST(LogFormatTest, FileNames) {
   EXPECT_EQ(LogFileName(42), "00000000000000000042.log");
   EXPECT_EQ(ParseLogFileName("00000000000000000042.log"), 42);
   EXPECT_EQ(ParseLogFileName(LogFileName(INT64_MAX)), INT64_MAX);
-  for (const char* name : {"", "42.log", "00000000000000000042.tmp", "0000000000000000004x.log",
-                           "-0000000000000000042.log", "99999999999999999999.log", "000000000000000000042.log"}) {
+  for (const char* name :
+       {"", "42.log", "00000000000000000042.tmp", "0000000000000000004x.log",
+        "-0000000000000000042.log", "99999999999999999999.log", "000000000000000000042.log"}) {
     EXPECT_FALSE(ParseLogFileName(name)) << name;
   }
 }
 
-/// A whole file of a few records, with a leading byte that tells the fuzz target to leave or repair checksums.
+/// A whole file of a few records, with a leading byte that tells the fuzz target to leave or repair
+/// checksums.
 std::string SeedInput(std::mt19937_64& random) {
   std::string input(1, static_cast<char>(random() % 2));
   const LogFileHeader file{.stream = 0, .first_offset = 0, .epoch = kNoEpoch, .salt = 7};
@@ -115,7 +123,8 @@ std::string SeedInput(std::mt19937_64& random) {
   for (uint64_t i = 0; i < random() % 12; ++i) {
     LogRecordHeader header{.offset = offset, .epoch = 1};
     header.type = static_cast<LogRecordType>(1 + random() % 3);
-    header.payload_bytes = header.type == LogRecordType::kData ? static_cast<uint32_t>(random() % 200) : 0;
+    header.payload_bytes =
+        header.type == LogRecordType::kData ? static_cast<uint32_t>(random() % 200) : 0;
     header.durable_bytes = random() % 2 == 0 ? 0 : input.size() - 1;
     if (header.type != LogRecordType::kClose) ++offset;
     input += EncodeRecord(header, std::string(header.payload_bytes, 'p'), 7);
@@ -130,13 +139,21 @@ TEST(LogFormatTest, MutatedFilesDoNoHarm) {
     for (uint64_t change = random() % 5; change > 0 && !input.empty(); --change) {
       const size_t at = random() % input.size();
       switch (random() % 4) {
-        case 0: input[at] = static_cast<char>(random()); break;
-        case 1: input.resize(at); break;
-        case 2: input.insert(at, input.substr(random() % input.size(), random() % 100)); break;
-        default: input.erase(at, random() % 16);
+        case 0:
+          input[at] = static_cast<char>(random());
+          break;
+        case 1:
+          input.resize(at);
+          break;
+        case 2:
+          input.insert(at, input.substr(random() % input.size(), random() % 100));
+          break;
+        default:
+          input.erase(at, random() % 16);
       }
     }
-    ASSERT_EQ(LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(input.data()), input.size()), 0);
+    ASSERT_EQ(LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(input.data()), input.size()),
+              0);
   }
 }
 

@@ -36,7 +36,8 @@ class LogRecoveryTest : public testing::Test {
   static Result<LogOffset> Append(LogWriter& writer, std::string_view payload) {
     auto promise = std::make_shared<std::promise<Result<LogOffset>>>();
     const Status queued = writer.Append(
-        std::span(&payload, 1), [promise](Result<LogOffset> offset) { promise->set_value(std::move(offset)); });
+        std::span(&payload, 1),
+        [promise](Result<LogOffset> offset) { promise->set_value(std::move(offset)); });
     if (!queued.ok()) return queued;
     return promise->get_future().get();
   }
@@ -45,7 +46,8 @@ class LogRecoveryTest : public testing::Test {
     KITE_ASSIGN_OR_RETURN(const StreamInfo info, store_->Info(context_, stream));
     for (LogOffset from = info.begin;;) {
       LogOffset next = from;
-      KITE_ASSIGN_OR_RETURN(std::vector<LogRecord> page, store_->Read(context_, stream, from, 4096, &next));
+      KITE_ASSIGN_OR_RETURN(std::vector<LogRecord> page,
+                            store_->Read(context_, stream, from, 4096, &next));
       if (next == from) return all;
       std::move(page.begin(), page.end(), std::back_inserter(all));
       from = next;
@@ -72,7 +74,8 @@ TEST_F(LogRecoveryTest, ATornLastRecordIsCutAtEveryByte) {
     ASSERT_TRUE(Append(*writer, "second").ok());
     ASSERT_TRUE(Append(*writer, "the last record").ok());
   }
-  const std::string whole = FileBytes();  // without the Close record, which is written with the end of the store
+  const std::string whole =
+      FileBytes();  // without the Close record, which is written with the end of the store
   const uint64_t last_bytes = LogRecordBytes(std::string("the last record").size());
   store_.reset();
   for (uint64_t cut = 1; cut <= last_bytes; ++cut) {
@@ -113,7 +116,8 @@ TEST_F(LogRecoveryTest, EveryFlippedBitIsFound) {
     }
     const Result<std::vector<LogRecord>> records = ReadAll();
     if (bit < records_end) {
-      ASSERT_TRUE(records.status().Is(StatusKind::kCorruption, StatusSubject::kLog)) << bit << records.status();
+      ASSERT_TRUE(records.status().Is(StatusKind::kCorruption, StatusSubject::kLog))
+          << bit << records.status();
       EXPECT_NE(records.status().message().find(kFirstFile), std::string::npos) << records.status();
     } else {
       ASSERT_TRUE(records.ok()) << bit << records.status();  // only the shortcut was lost
@@ -134,7 +138,11 @@ TEST_F(LogRecoveryTest, DamageBelowADurableRecordIsCorruption) {
   const std::string without_close = FileBytes();
   store_.reset();
   WriteFile(without_close);
-  ASSERT_TRUE(disk_->FlipBit(kFirstFile, (kLogFileHeaderBytes + LogRecordBytes(0) + 3 * LogRecordBytes(100) + 60) * 8).ok());
+  ASSERT_TRUE(
+      disk_
+          ->FlipBit(kFirstFile,
+                    (kLogFileHeaderBytes + LogRecordBytes(0) + 3 * LogRecordBytes(100) + 60) * 8)
+          .ok());
   Open();
   const Status writer = store_->OpenWriter(context_, 0, 2).status();
   EXPECT_TRUE(writer.Is(StatusKind::kCorruption, StatusSubject::kLog)) << writer;
@@ -201,7 +209,9 @@ TEST_F(LogRecoveryTest, AFullLogIsAnErrorUntilItIsTruncated) {
     full = offset.status();
   }
   EXPECT_TRUE(full.Is(StatusKind::kExhausted, StatusSubject::kLog)) << full;
-  EXPECT_TRUE(Append(*Writer(1, 1), std::string(500, 'x')).status().Is(StatusKind::kExhausted, StatusSubject::kLog));
+  EXPECT_TRUE(Append(*Writer(1, 1), std::string(500, 'x'))
+                  .status()
+                  .Is(StatusKind::kExhausted, StatusSubject::kLog));
   Open();  // full, and opens
   writer = Writer(2);
   EXPECT_FALSE(Append(*writer, std::string(500, 'x')).ok());
@@ -216,7 +226,8 @@ TEST_F(LogRecoveryTest, AFailedSyncStopsTheWriterForGood) {
   disk_->FailNth(DiskOp::kSync, 1);
   const Status failed = Append(*writer, "lost").status();
   EXPECT_TRUE(failed.Is(StatusKind::kIoError, StatusSubject::kDisk)) << failed;
-  EXPECT_TRUE(Append(*writer, "refused").status().Is(StatusKind::kUnavailable, StatusSubject::kLog));
+  EXPECT_TRUE(
+      Append(*writer, "refused").status().Is(StatusKind::kUnavailable, StatusSubject::kLog));
   EXPECT_EQ(ReadAll()->size(), 1U);
   auto next = Writer(2);
   ASSERT_TRUE(Append(*next, "again").ok());
@@ -243,10 +254,11 @@ TEST_F(LogRecoveryTest, AFailedWriteStopsTheWriter) {
   EXPECT_EQ(ReadAll()->size(), 2U);
 }
 
-/// Appends from two threads with the n-th call of `op` failing, then opens anew: what was acknowledged is there.
+/// Appends from two threads with the n-th call of `op` failing, then opens anew: what was
+/// acknowledged is there.
 TEST_F(LogRecoveryTest, AnyFailingCallLosesNothingAcknowledged) {
-  for (const DiskOp op : {DiskOp::kAppend, DiskOp::kSync, DiskOp::kCreate, DiskOp::kSyncDir, DiskOp::kTruncate,
-                          DiskOp::kRead, DiskOp::kRemove}) {
+  for (const DiskOp op : {DiskOp::kAppend, DiskOp::kSync, DiskOp::kCreate, DiskOp::kSyncDir,
+                          DiskOp::kTruncate, DiskOp::kRead, DiskOp::kRemove}) {
     for (uint64_t n = 1; n < 30; ++n) {
       disk_ = FaultyDisk::Make();
       options_.file_bytes_max = 400;
@@ -257,7 +269,8 @@ TEST_F(LogRecoveryTest, AnyFailingCallLosesNothingAcknowledged) {
         Result<std::unique_ptr<LogWriter>> writer = store_->OpenWriter(context_, 0, epoch);
         if (!writer.ok()) continue;
         for (int i = 0; i < 8; ++i) {
-          const std::string payload = std::to_string(epoch) + "/" + std::to_string(i) + std::string(60, '.');
+          const std::string payload =
+              std::to_string(epoch) + "/" + std::to_string(i) + std::string(60, '.');
           const Result<LogOffset> offset = Append(**writer, payload);
           if (offset.ok()) acknowledged[*offset] = payload;
         }
@@ -268,7 +281,8 @@ TEST_F(LogRecoveryTest, AnyFailingCallLosesNothingAcknowledged) {
       ASSERT_TRUE(records.ok()) << int(op) << " " << n << records.status();
       std::map<LogOffset, std::string> found;
       for (const LogRecord& record : *records) found[record.offset] = record.payload;
-      for (const auto& [offset, payload] : acknowledged) EXPECT_EQ(found[offset], payload) << int(op) << " " << n;
+      for (const auto& [offset, payload] : acknowledged)
+        EXPECT_EQ(found[offset], payload) << int(op) << " " << n;
       store_.reset();
     }
   }
@@ -287,10 +301,11 @@ class PowerLossTest : public LogRecoveryTest, public testing::WithParamInterface
         for (int i = 0; i < 200; ++i) {
           const std::string payload(mine() % 700, char('a' + mine() % 26));
           const std::string_view piece = payload;
-          const Status queued = writer->Append(std::span(&piece, 1), [&, payload](const Result<LogOffset>& offset) {
-            const std::lock_guard lock(mutex_);
-            if (offset.ok()) acknowledged_[*offset] = payload;
-          });
+          const Status queued =
+              writer->Append(std::span(&piece, 1), [&, payload](const Result<LogOffset>& offset) {
+                const std::lock_guard lock(mutex_);
+                if (offset.ok()) acknowledged_[*offset] = payload;
+              });
           if (!queued.ok()) return;
           if (mine() % 8 == 0) std::this_thread::yield();
         }
@@ -301,7 +316,8 @@ class PowerLossTest : public LogRecoveryTest, public testing::WithParamInterface
       LogOffset upto = 0;
       {
         const std::lock_guard lock(mutex_);
-        if (!acknowledged_.empty()) upto = std::next(acknowledged_.begin(), long(random() % acknowledged_.size()))->first;
+        if (!acknowledged_.empty())
+          upto = std::next(acknowledged_.begin(), long(random() % acknowledged_.size()))->first;
       }
       if (store_->Truncate(context_, 0, upto).ok()) truncated_ = std::max(truncated_, upto);
     }

@@ -6,17 +6,19 @@
 namespace kite::store {
 namespace {
 
-constexpr uint64_t kIndexStepBytes = 64 << 10;  // reading from any offset skips at most about this much
+constexpr uint64_t kIndexStepBytes =
+    64 << 10;  // reading from any offset skips at most about this much
 
-// Looking for a later record verifies whatever resembles one. Honest tails need at most one pass over the file;
-// a crafted one is given up, as corrupt, after four.
+// Looking for a later record verifies whatever resembles one. Honest tails need at most one pass
+// over the file; a crafted one is given up, as corrupt, after four.
 constexpr uint64_t kSearchPasses = 4;
 
 // A tailer reads a few records at a time, a replay megabytes.
 constexpr uint64_t kAheadBytesMin = 4 << 10;
 constexpr uint64_t kAheadBytesMax = 1 << 20;
 
-constexpr uint64_t kLongBytes = 64 << 10;  // from here on, reading once more costs less than copying
+constexpr uint64_t kLongBytes = 64
+                                << 10;  // from here on, reading once more costs less than copying
 
 /// A header that stays when the window moves on to the payload.
 class HeaderCopy {
@@ -47,15 +49,16 @@ Result<bool> WasDurable(LogFileWindow& window, uint32_t salt, const LogCursor& b
        position + kLogRecordHeaderBytes <= window.file_bytes(); position += kLogRecordAlignment) {
     KITE_ASSIGN_OR_RETURN(const std::string_view bytes, window.At(position, kLogRecordHeaderBytes));
     const std::optional<LogRecordHeader> header = DecodeLogRecordHeader(bytes);
-    if (!header || header->durable_bytes <= bad.position || header->durable_bytes > position) continue;
+    if (!header || header->durable_bytes <= bad.position || header->durable_bytes > position)
+      continue;
     const uint64_t record_bytes = LogRecordBytes(header->payload_bytes);
     if (header->offset < bad.offset || record_bytes > window.file_bytes() - position) continue;
     if (record_bytes > budget) return true;
     budget -= record_bytes;
     const HeaderCopy head(bytes);
     LogRecordView record;
-    KITE_RETURN_IF_ERROR(
-        LoadBody(window, position + kLogRecordHeaderBytes, record_bytes - kLogRecordHeaderBytes, &record));
+    KITE_RETURN_IF_ERROR(LoadBody(window, position + kLogRecordHeaderBytes,
+                                  record_bytes - kLogRecordHeaderBytes, &record));
     if (VerifyLogRecord(*header, salt, head.bytes(), record.payload)) return true;
   }
   return false;
@@ -82,11 +85,14 @@ Result<std::string> LogFileWindow::Take(uint64_t position, uint64_t size) {
   return read_(position, Clamp(position, size));
 }
 
-Result<LogStep> NextLogRecord(LogFileWindow& window, uint32_t salt, LogCursor& cursor, LogRecordView* record) {
+Result<LogStep> NextLogRecord(LogFileWindow& window, uint32_t salt, LogCursor& cursor,
+                              LogRecordView* record) {
   if (cursor.position >= window.file_bytes()) return LogStep::kEnd;
-  KITE_ASSIGN_OR_RETURN(const std::string_view bytes, window.At(cursor.position, kLogRecordHeaderBytes));
+  KITE_ASSIGN_OR_RETURN(const std::string_view bytes,
+                        window.At(cursor.position, kLogRecordHeaderBytes));
   const std::optional<LogRecordHeader> header = DecodeLogRecordHeader(bytes);
-  if (!header || header->offset != cursor.offset || header->durable_bytes > cursor.position) return LogStep::kBad;
+  if (!header || header->offset != cursor.offset || header->durable_bytes > cursor.position)
+    return LogStep::kBad;
   const uint64_t record_bytes = LogRecordBytes(header->payload_bytes);
   if (record_bytes > window.file_bytes() - cursor.position) return LogStep::kBad;
   const HeaderCopy head(bytes);
@@ -103,20 +109,23 @@ Result<LogStep> NextLogRecord(LogFileWindow& window, uint32_t salt, LogCursor& c
 }
 
 void LogIndex::Add(const LogCursor& cursor) {
-  const auto next = std::upper_bound(cursors_.begin(), cursors_.end(), cursor.position,
-                                     [](uint64_t position, const LogCursor& c) { return position < c.position; });
+  const auto next =
+      std::upper_bound(cursors_.begin(), cursors_.end(), cursor.position,
+                       [](uint64_t position, const LogCursor& c) { return position < c.position; });
   if (cursor.position < (next - 1)->position + kIndexStepBytes) return;
   if (next != cursors_.end() && next->position < cursor.position + kIndexStepBytes) return;
   cursors_.insert(next, cursor);
 }
 
 LogCursor LogIndex::Find(LogOffset offset) const {
-  const auto next = std::upper_bound(cursors_.begin(), cursors_.end(), offset,
-                                     [](LogOffset wanted, const LogCursor& c) { return wanted < c.offset; });
+  const auto next =
+      std::upper_bound(cursors_.begin(), cursors_.end(), offset,
+                       [](LogOffset wanted, const LogCursor& c) { return wanted < c.offset; });
   return next == cursors_.begin() ? cursors_.front() : *(next - 1);
 }
 
-Result<LogScan> ScanLogFile(LogFileWindow& window, uint32_t salt, const LogCursor& begin, LogIndex& index) {
+Result<LogScan> ScanLogFile(LogFileWindow& window, uint32_t salt, const LogCursor& begin,
+                            LogIndex& index) {
   LogScan scan{.end = begin};
   LogRecordView record;
   while (true) {
@@ -135,7 +144,8 @@ Result<std::optional<LogCursor>> FindLogClose(LogFileWindow& window, uint32_t sa
   const uint64_t position = window.file_bytes() - kLogRecordHeaderBytes;
   KITE_ASSIGN_OR_RETURN(const std::string_view record, window.At(position, kLogRecordHeaderBytes));
   const std::optional<LogRecordHeader> header = DecodeLogRecordHeader(record);
-  if (!header || header->type != LogRecordType::kClose || header->durable_bytes != position) return std::nullopt;
+  if (!header || header->type != LogRecordType::kClose || header->durable_bytes != position)
+    return std::nullopt;
   if (!VerifyLogRecord(*header, salt, record, {})) return std::nullopt;
   return LogCursor{window.file_bytes(), header->offset, header->epoch};
 }

@@ -1,6 +1,7 @@
 // Walking through one log file, record by record, and telling a torn tail from corruption.
 //
-// Fed with bytes that may be hostile: memory is bounded by the file's size, time by a multiple of it.
+// Fed with bytes that may be hostile: memory is bounded by the file's size, time by a multiple of
+// it.
 #pragma once
 
 #include <cstdint>
@@ -14,14 +15,16 @@
 
 namespace kite::store {
 
-/// Bytes of a file by position; keeps the range last read, and reads further ahead the longer one goes on.
+/// Bytes of a file by position; keeps the range last read, and reads further ahead the longer one
+/// goes on.
 class LogFileWindow {
  public:
   /// Returns up to `size` bytes at `position`.
   using ReadAt = std::function<Result<std::string>(uint64_t position, uint64_t size)>;
 
   /// Shows the first `file_bytes` of the file.
-  LogFileWindow(ReadAt read, uint64_t file_bytes) : read_(std::move(read)), file_bytes_(file_bytes) {}
+  LogFileWindow(ReadAt read, uint64_t file_bytes)
+      : read_(std::move(read)), file_bytes_(file_bytes) {}
 
   /// `size` bytes at `position`, fewer at the end; valid until the next call.
   Result<std::string_view> At(uint64_t position, uint64_t size);
@@ -54,9 +57,10 @@ struct LogRecordView {
   std::string owned;         ///< a long payload
 };
 
-/// Reads the record at `cursor` and moves the cursor behind it. kEnd: the file ends here; kBad: what is here is no
-/// record that belongs here. `record` stays valid until the window's next use.
-Result<LogStep> NextLogRecord(LogFileWindow& window, uint32_t salt, LogCursor& cursor, LogRecordView* record);
+/// Reads the record at `cursor` and moves the cursor behind it. kEnd: the file ends here; kBad:
+/// what is here is no record that belongs here. `record` stays valid until the window's next use.
+Result<LogStep> NextLogRecord(LogFileWindow& window, uint32_t salt, LogCursor& cursor,
+                              LogRecordView* record);
 
 /// Remembers a cursor every so often, so that a reader can start near any offset.
 class LogIndex {
@@ -72,13 +76,15 @@ class LogIndex {
 };
 
 struct LogScan {
-  LogCursor end;          ///< behind the last good record
-  bool bad = false;       ///< something follows that is no record
-  bool corrupt = false;   ///< ... and a later record proves that it was durable once
+  LogCursor end;         ///< behind the last good record
+  bool bad = false;      ///< something follows that is no record
+  bool corrupt = false;  ///< ... and a later record proves that it was durable once
 };
 
-/// Walks from `begin` to the first bad record or the end; fills `index`. Fails only when reading fails.
-Result<LogScan> ScanLogFile(LogFileWindow& window, uint32_t salt, const LogCursor& begin, LogIndex& index);
+/// Walks from `begin` to the first bad record or the end; fills `index`. Fails only when reading
+/// fails.
+Result<LogScan> ScanLogFile(LogFileWindow& window, uint32_t salt, const LogCursor& begin,
+                            LogIndex& index);
 
 /// When the file ends with a Close record: its end, without looking at the rest. Else nullopt.
 Result<std::optional<LogCursor>> FindLogClose(LogFileWindow& window, uint32_t salt);

@@ -35,21 +35,23 @@ class StreamWriter final : public LogWriter {
 Status LogSpace::Check(uint64_t bytes) const {
   const uint64_t used = used_.load(std::memory_order_relaxed);
   if (used + bytes <= bytes_max_) return {};
-  return Status::Exhausted(StatusSubject::kLog, "the log holds " + std::to_string(used) + " bytes, its limit is " +
-                                                    std::to_string(bytes_max_) +
-                                                    "; flush or drop collections, or raise the limit");
+  return Status::Exhausted(StatusSubject::kLog,
+                           "the log holds " + std::to_string(used) + " bytes, its limit is " +
+                               std::to_string(bytes_max_) +
+                               "; flush or drop collections, or raise the limit");
 }
 
-LogStream::LogStream(std::shared_ptr<Disk> disk, std::string folder, StreamId stream, uint64_t file_bytes_max,
-                     std::shared_ptr<LogSpace> space)
+LogStream::LogStream(std::shared_ptr<Disk> disk, std::string folder, StreamId stream,
+                     uint64_t file_bytes_max, std::shared_ptr<LogSpace> space)
     : disk_(std::move(disk)),
       folder_(std::move(folder)),
       stream_(stream),
       file_bytes_max_(file_bytes_max),
       space_(std::move(space)) {}
 
-Result<std::shared_ptr<LogStream>> LogStream::Open(std::shared_ptr<Disk> disk, std::string folder, StreamId stream,
-                                                   uint64_t file_bytes_max, std::shared_ptr<LogSpace> space) {
+Result<std::shared_ptr<LogStream>> LogStream::Open(std::shared_ptr<Disk> disk, std::string folder,
+                                                   StreamId stream, uint64_t file_bytes_max,
+                                                   std::shared_ptr<LogSpace> space) {
   KITE_ASSIGN_OR_RETURN(RecoveredLog log, RecoverLog(*disk, folder, stream));
   std::shared_ptr<LogStream> opened(
       new LogStream(std::move(disk), std::move(folder), stream, file_bytes_max, std::move(space)));
@@ -98,14 +100,16 @@ Status LogStream::CheckOpen() const {
 // ---- writing
 
 Result<std::unique_ptr<LogWriter>> LogStream::OpenWriter(const Context& context, Epoch epoch) {
-  if (epoch < 0) return AboutLog(StatusKind::kInvalidArgument, stream_, "cannot be opened with a negative epoch");
+  if (epoch < 0)
+    return AboutLog(StatusKind::kInvalidArgument, stream_,
+                    "cannot be opened with a negative epoch");
   KITE_RETURN_IF_ERROR(context.Check());
   Lock lock(mutex_);
   KITE_RETURN_IF_ERROR(CheckOpen());
   if (epoch < epoch_) {
     return AboutLog(StatusKind::kConflict, stream_,
-                    "was opened with epoch " + std::to_string(epoch_) + "; epoch " + std::to_string(epoch) +
-                        " is older");
+                    "was opened with epoch " + std::to_string(epoch_) + "; epoch " +
+                        std::to_string(epoch) + " is older");
   }
   if (!stopped_.ok()) KITE_RETURN_IF_ERROR(RestartAfterStop(lock));
   const LogOffset open_offset = next_offset_;
@@ -114,7 +118,9 @@ Result<std::unique_ptr<LogWriter>> LogStream::OpenWriter(const Context& context,
       AppendRecord({.epoch = epoch, .type = LogRecordType::kOpen}, LogPayloadCrc({}), {}, nullptr));
   epoch_ = epoch;
   const uint64_t generation = ++generation_;
-  const auto decided = [&] { return durable_end_ > open_offset || !stopped_.ok() || generation != generation_; };
+  const auto decided = [&] {
+    return durable_end_ > open_offset || !stopped_.ok() || generation != generation_;
+  };
   if (!changed_.wait_until(lock, context.stop_token(), context.deadline(), decided)) {
     return context.cancelled() ? Status::Cancelled() : Status::DeadlineExceeded();
   }
@@ -122,7 +128,8 @@ Result<std::unique_ptr<LogWriter>> LogStream::OpenWriter(const Context& context,
   return std::make_unique<StreamWriter>(shared_from_this(), generation, epoch);
 }
 
-Status LogStream::Append(uint64_t generation, std::span<const std::string_view> pieces, LogWriter::Done done) {
+Status LogStream::Append(uint64_t generation, std::span<const std::string_view> pieces,
+                         LogWriter::Done done) {
   size_t payload_bytes = 0;
   for (const std::string_view piece : pieces) payload_bytes += piece.size();
   if (payload_bytes > kRecordBytesMax) {
@@ -137,10 +144,12 @@ Status LogStream::Append(uint64_t generation, std::span<const std::string_view> 
     return AboutLog(StatusKind::kUnavailable, stream_, "has a newer writer: this one is fenced");
   }
   if (!stopped_.ok()) {
-    return AboutLog(StatusKind::kUnavailable, stream_, "has stopped after a failure: " + stopped_.message());
+    return AboutLog(StatusKind::kUnavailable, stream_,
+                    "has stopped after a failure: " + stopped_.message());
   }
   KITE_RETURN_IF_ERROR(space_->Check(LogRecordBytes(payload_bytes)));
-  const LogRecordHeader header{.payload_bytes = static_cast<uint32_t>(payload_bytes), .epoch = epoch_};
+  const LogRecordHeader header{.payload_bytes = static_cast<uint32_t>(payload_bytes),
+                               .epoch = epoch_};
   return AppendRecord(header, payload_crc, pieces, std::move(done));
 }
 
@@ -181,17 +190,21 @@ Status LogStream::WriteRecord(LogRecordHeader header, uint32_t payload_crc,
   return {};
 }
 
-/// Makes appender_ the end of the last file, or of a new one when the record would make it too long.
+/// Makes appender_ the end of the last file, or of a new one when the record would make it too
+/// long.
 Status LogStream::PrepareAppender(uint64_t record_bytes) {
   if (files_.empty()) return Roll();
-  if (active_file().bytes > kLogFileHeaderBytes && active_file().bytes + record_bytes > file_bytes_max_) {
+  if (active_file().bytes > kLogFileHeaderBytes &&
+      active_file().bytes + record_bytes > file_bytes_max_) {
     return Roll();
   }
   if (appender_ != nullptr) return {};
-  KITE_ASSIGN_OR_RETURN(std::unique_ptr<AppendFile> appender, disk_->OpenAppend(active_file().path));
+  KITE_ASSIGN_OR_RETURN(std::unique_ptr<AppendFile> appender,
+                        disk_->OpenAppend(active_file().path));
   if (appender->size() != active_file().bytes) {
     return Status::Corruption(StatusSubject::kLog, "log file '" + active_file().path + "' has " +
-                                                       std::to_string(appender->size()) + " bytes, not the " +
+                                                       std::to_string(appender->size()) +
+                                                       " bytes, not the " +
                                                        std::to_string(active_file().bytes) +
                                                        " that it had: something else writes to it");
   }
@@ -211,11 +224,13 @@ Status LogStream::Roll() {
     work_.notify_one();
     changed_.notify_all();
   }
-  KITE_ASSIGN_OR_RETURN(CreatedLogFile created, CreateLogFile(*disk_, folder_, stream_, EndCursor()));
+  KITE_ASSIGN_OR_RETURN(CreatedLogFile created,
+                        CreateLogFile(*disk_, folder_, stream_, EndCursor()));
   Status durable = created.appender->Sync();
   if (durable.ok()) durable = disk_->SyncDir(folder_);
   if (!durable.ok()) {
-    // Perhaps the file will be there after a crash: nothing may be appended to the one before it any more.
+    // Perhaps the file will be there after a crash: nothing may be appended to the one before it
+    // any more.
     Stop(durable);
     return durable;
   }
@@ -261,7 +276,8 @@ Status LogStream::RestartAfterStop(Lock& lock) {
 
 void LogStream::StartSyncThread() {
   sync_thread_ = std::thread([this] { SyncLoop(); });
-  pthread_setname_np(sync_thread_.native_handle(), ("kite-log-" + std::to_string(stream_)).substr(0, 15).c_str());
+  pthread_setname_np(sync_thread_.native_handle(),
+                     ("kite-log-" + std::to_string(stream_)).substr(0, 15).c_str());
 }
 
 void LogStream::SyncLoop() {
@@ -311,14 +327,16 @@ void LogStream::SyncOnce(Lock& lock) {
   lock.lock();
 }
 
-/// After a failed write or sync: cuts what is not durable, as far as the disk allows, and fails those who wait.
+/// After a failed write or sync: cuts what is not durable, as far as the disk allows, and fails
+/// those who wait.
 void LogStream::FinishStop(Lock& lock) {
   // What became durable before the failure is answered as such.
   std::deque<Pending> failed = std::exchange(pending_, {});
   const LogOffset durable_end = durable_end_;
   const Status status = stopped_;
   if (!files_.empty()) {
-    // If this fails, the next file's first offset still ends this one, and until there is one nothing is known.
+    // If this fails, the next file's first offset still ends this one, and until there is one
+    // nothing is known.
     const Status ignored = disk_->Truncate(active_file().path, durable_bytes_);
   }
   lock.unlock();
@@ -338,8 +356,8 @@ void LogStream::FinishStop(Lock& lock) {
 
 // ---- reading
 
-Result<std::vector<LogRecord>> LogStream::Read(const Context& context, LogOffset from, size_t bytes_max,
-                                               LogOffset* next) {
+Result<std::vector<LogRecord>> LogStream::Read(const Context& context, LogOffset from,
+                                               size_t bytes_max, LogOffset* next) {
   std::vector<LogRecord> records;
   size_t bytes_left = bytes_max;
   *next = from;
@@ -374,18 +392,21 @@ Result<LogReadRange> LogStream::RangeAt(LogOffset from) {
   if (closing_) return CheckOpen();
   const LogOffset begin = files_.empty() ? 0 : files_.front().first_offset;
   if (from < begin) {
-    return AboutLog(StatusKind::kNotFound, stream_, "begins at offset " + std::to_string(begin) + "; offset " +
-                                                        std::to_string(from) + " was truncated away");
+    return AboutLog(StatusKind::kNotFound, stream_,
+                    "begins at offset " + std::to_string(begin) + "; offset " +
+                        std::to_string(from) + " was truncated away");
   }
   if (from >= durable_end_) {
     KITE_RETURN_IF_ERROR(damage_);
     if (from == durable_end_) return LogReadRange{};
-    return AboutLog(StatusKind::kInvalidArgument, stream_, "ends at offset " + std::to_string(durable_end_) +
-                                                               ", before offset " + std::to_string(from));
+    return AboutLog(StatusKind::kInvalidArgument, stream_,
+                    "ends at offset " + std::to_string(durable_end_) + ", before offset " +
+                        std::to_string(from));
   }
-  auto file = std::upper_bound(files_.begin(), files_.end(), from,
-                               [](LogOffset offset, const LogFile& f) { return offset < f.first_offset; }) -
-              1;
+  auto file =
+      std::upper_bound(files_.begin(), files_.end(), from,
+                       [](LogOffset offset, const LogFile& f) { return offset < f.first_offset; }) -
+      1;
   KITE_RETURN_IF_ERROR(file->damage);
   const bool is_last = file + 1 == files_.end();
   LogReadRange range{.path = file->path, .salt = file->salt, .bytes = file->bytes, .from = from};
@@ -397,7 +418,8 @@ Result<LogReadRange> LogStream::RangeAt(LogOffset from) {
 
 void LogStream::RememberPlace(const std::string& path, const LogCursor& cursor) {
   const std::lock_guard lock(mutex_);
-  const auto file = std::find_if(files_.begin(), files_.end(), [&](const LogFile& f) { return f.path == path; });
+  const auto file =
+      std::find_if(files_.begin(), files_.end(), [&](const LogFile& f) { return f.path == path; });
   if (file != files_.end()) file->index.Add(cursor);
 }
 
@@ -415,8 +437,10 @@ Status LogStream::Truncate(LogOffset offset) {
   const std::lock_guard lock(mutex_);
   KITE_RETURN_IF_ERROR(CheckOpen());
   offset = std::min(offset, durable_end_);
-  KITE_RETURN_IF_ERROR(RemoveFilesBefore(offset));  // first: on a full disk this makes room for the roll
-  const bool all_before = offset == next_offset_ && !files_.empty() && active_file().first_offset < offset;
+  KITE_RETURN_IF_ERROR(
+      RemoveFilesBefore(offset));  // first: on a full disk this makes room for the roll
+  const bool all_before =
+      offset == next_offset_ && !files_.empty() && active_file().first_offset < offset;
   if (!all_before || !stopped_.ok()) return {};
   KITE_RETURN_IF_ERROR(Roll());
   return RemoveFilesBefore(offset);

@@ -1,11 +1,13 @@
 // One stream of the file log: its files, its writer, and the thread that syncs for all who wait.
 //
 // Invariants (all under mutex_):
-//   - files_ are ascending and contiguous; only the last one grows. A file is created after the one before it is
+//   - files_ are ascending and contiguous; only the last one grows. A file is created after the one
+//   before it is
 //     durable as a whole, so that a bad record in any but the last file is corruption.
 //   - durable_end_ <= next_offset_; pending_ holds the records between them, in order.
 //   - Readers see offsets below durable_end_ only.
-//   - Once stopped_ is set nothing is written until a new writer is opened; the sync thread cuts the last file back
+//   - Once stopped_ is set nothing is written until a new writer is opened; the sync thread cuts
+//   the last file back
 //     to what is durable and fails pending_.
 #pragma once
 
@@ -30,7 +32,8 @@ class LogSpace {
   explicit LogSpace(uint64_t bytes_max) : bytes_max_(bytes_max) {}
   void Add(uint64_t bytes) { used_.fetch_add(bytes, std::memory_order_relaxed); }
   void Give(uint64_t bytes) { used_.fetch_sub(bytes, std::memory_order_relaxed); }
-  /// Exhausted(Log) when `bytes` more would pass the limit. Concurrent appends may pass it by a record each.
+  /// Exhausted(Log) when `bytes` more would pass the limit. Concurrent appends may pass it by a
+  /// record each.
   [[nodiscard]] Status Check(uint64_t bytes) const;
 
  private:
@@ -40,19 +43,22 @@ class LogSpace {
 
 class LogStream : public std::enable_shared_from_this<LogStream> {
  public:
-  static Result<std::shared_ptr<LogStream>> Open(std::shared_ptr<Disk> disk, std::string folder, StreamId stream,
-                                                 uint64_t file_bytes_max, std::shared_ptr<LogSpace> space);
+  static Result<std::shared_ptr<LogStream>> Open(std::shared_ptr<Disk> disk, std::string folder,
+                                                 StreamId stream, uint64_t file_bytes_max,
+                                                 std::shared_ptr<LogSpace> space);
   ~LogStream();
   LogStream(const LogStream&) = delete;
   LogStream& operator=(const LogStream&) = delete;
 
-  /// Syncs what is pending, calls its Done, marks the log as closed in order and ends the thread. Everything later
-  /// is Unavailable.
+  /// Syncs what is pending, calls its Done, marks the log as closed in order and ends the thread.
+  /// Everything later is Unavailable.
   void Close();
 
   Result<std::unique_ptr<LogWriter>> OpenWriter(const Context& context, Epoch epoch);
-  Status Append(uint64_t generation, std::span<const std::string_view> pieces, LogWriter::Done done);
-  Result<std::vector<LogRecord>> Read(const Context& context, LogOffset from, size_t bytes_max, LogOffset* next);
+  Status Append(uint64_t generation, std::span<const std::string_view> pieces,
+                LogWriter::Done done);
+  Result<std::vector<LogRecord>> Read(const Context& context, LogOffset from, size_t bytes_max,
+                                      LogOffset* next);
   Status WaitBeyond(const Context& context, LogOffset offset);
   Status Truncate(LogOffset offset);
   StreamInfo Info();
@@ -64,8 +70,8 @@ class LogStream : public std::enable_shared_from_this<LogStream> {
   };
   using Lock = std::unique_lock<std::mutex>;
 
-  LogStream(std::shared_ptr<Disk> disk, std::string folder, StreamId stream, uint64_t file_bytes_max,
-            std::shared_ptr<LogSpace> space);
+  LogStream(std::shared_ptr<Disk> disk, std::string folder, StreamId stream,
+            uint64_t file_bytes_max, std::shared_ptr<LogSpace> space);
 
   [[nodiscard]] LogFile& active_file() { return files_.back(); }
   [[nodiscard]] LogCursor EndCursor() const;
@@ -73,7 +79,8 @@ class LogStream : public std::enable_shared_from_this<LogStream> {
 
   Status AppendRecord(const LogRecordHeader& header, uint32_t payload_crc,
                       std::span<const std::string_view> pieces, LogWriter::Done done);
-  Status WriteRecord(LogRecordHeader header, uint32_t payload_crc, std::span<const std::string_view> pieces);
+  Status WriteRecord(LogRecordHeader header, uint32_t payload_crc,
+                     std::span<const std::string_view> pieces);
   Status PrepareAppender(uint64_t record_bytes);
   Status Roll();
   Status RestartAfterStop(Lock& lock);
@@ -96,8 +103,9 @@ class LogStream : public std::enable_shared_from_this<LogStream> {
   const std::shared_ptr<LogSpace> space_;
 
   std::mutex mutex_;
-  std::condition_variable work_;         ///< for the sync thread
-  std::condition_variable_any changed_;  ///< durable_end_, stopped_, stop_finished_ or closing_ changed
+  std::condition_variable work_;  ///< for the sync thread
+  std::condition_variable_any
+      changed_;  ///< durable_end_, stopped_, stop_finished_ or closing_ changed
   std::vector<LogFile> files_;
   std::shared_ptr<AppendFile> appender_;  ///< of the last file; null until the first append
   LogOffset next_offset_ = 0;
@@ -106,8 +114,8 @@ class LogStream : public std::enable_shared_from_this<LogStream> {
   Epoch epoch_ = kNoEpoch;      ///< highest Open so far
   uint64_t generation_ = 0;     ///< of the writer that counts
   std::deque<Pending> pending_;
-  Status damage_;         ///< from recovery: the stream can be read up to it and not appended to
-  Status stopped_;        ///< a write or sync failed
+  Status damage_;   ///< from recovery: the stream can be read up to it and not appended to
+  Status stopped_;  ///< a write or sync failed
   bool stop_finished_ = false;
   bool closing_ = false;
   std::thread sync_thread_;

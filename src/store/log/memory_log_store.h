@@ -1,4 +1,5 @@
-// LogStore in memory: the file log on a MemoryDisk, so that its semantics are the same. Gone with the object.
+// LogStore in memory: the file log on a MemoryDisk, so that its semantics are the same. Gone with
+// the object.
 #pragma once
 
 #include <memory>

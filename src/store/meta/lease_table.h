@@ -1,4 +1,5 @@
-// Leases of a store that lives in this process: which there are, when they end, which keys hang on them.
+// Leases of a store that lives in this process: which there are, when they end, which keys hang on
+// them.
 //
 // Not thread-safe: its owner locks.
 #pragma once

@@ -37,7 +37,8 @@ struct Attempt {
 
 class LocalMetaStore final : public MetaStore {
  public:
-  LocalMetaStore(std::unique_ptr<MetaBackend> backend, std::shared_ptr<const Clock> clock, int64_t revision)
+  LocalMetaStore(std::unique_ptr<MetaBackend> backend, std::shared_ptr<const Clock> clock,
+                 int64_t revision)
       : backend_(std::move(backend)),
         clock_(std::move(clock)),
         revision_(revision),
@@ -48,8 +49,8 @@ class LocalMetaStore final : public MetaStore {
   LocalMetaStore& operator=(const LocalMetaStore&) = delete;
 
   Result<std::optional<MetaEntry>> Get(const Context& context, const std::string& key) override;
-  Result<MetaPage> Range(const Context& context, const std::string& prefix, const std::string& after,
-                         size_t limit) override;
+  Result<MetaPage> Range(const Context& context, const std::string& prefix,
+                         const std::string& after, size_t limit) override;
   Result<int64_t> Commit(const Context& context, const MetaTxn& txn) override;
   Result<std::unique_ptr<MetaWatch>> Watch(
       const std::string& prefix, int64_t from_revision,
@@ -98,16 +99,18 @@ LocalMetaStore::~LocalMetaStore() {
 
 // ---- reads
 
-Result<std::optional<MetaEntry>> LocalMetaStore::Get(const Context& context, const std::string& key) {
+Result<std::optional<MetaEntry>> LocalMetaStore::Get(const Context& context,
+                                                     const std::string& key) {
   KITE_RETURN_IF_ERROR(ValidateMetaKey(key));
   KITE_RETURN_IF_ERROR(context.Check());
   KITE_RETURN_IF_ERROR(ExpireIfDue());
   return backend_->Get(key);
 }
 
-Result<MetaPage> LocalMetaStore::Range(const Context& context, const std::string& prefix, const std::string& after,
-                                       size_t limit) {
-  if (limit == 0) return Status::InvalidArgument(StatusSubject::kMeta, "a page has at least one entry");
+Result<MetaPage> LocalMetaStore::Range(const Context& context, const std::string& prefix,
+                                       const std::string& after, size_t limit) {
+  if (limit == 0)
+    return Status::InvalidArgument(StatusSubject::kMeta, "a page has at least one entry");
   KITE_RETURN_IF_ERROR(context.Check());
   KITE_RETURN_IF_ERROR(ExpireIfDue());
   return backend_->Range(prefix, after, std::min(limit, kRangeLimitMax));
@@ -142,7 +145,8 @@ Status LocalMetaStore::Prepare() {
   Status ready = ResolveUnknown();
   if (ready.ok()) ready = ExpireDue();
   if (ready.ok()) return {};
-  return Status::Unavailable(StatusSubject::kMeta, "the metadata store cannot be written: " + ready.message());
+  return Status::Unavailable(StatusSubject::kMeta,
+                             "the metadata store cannot be written: " + ready.message());
 }
 
 Result<int64_t> LocalMetaStore::Write(Attempt attempt) {
@@ -211,7 +215,8 @@ Status LocalMetaStore::RevokeLease(const Context& context, LeaseId lease) {
 }
 
 Status LocalMetaStore::ExpireDue() {
-  for (const LeaseId lease : leases_.Due(clock_->BootNanos())) KITE_RETURN_IF_ERROR(EndLease(lease));
+  for (const LeaseId lease : leases_.Due(clock_->BootNanos()))
+    KITE_RETURN_IF_ERROR(EndLease(lease));
   return {};
 }
 

@@ -29,11 +29,13 @@ class MemoryBackend final : public MetaBackend {
     return std::optional<MetaEntry>(found->second.entry);
   }
 
-  Result<MetaPage> Range(const std::string& prefix, const std::string& after, size_t limit) override {
+  Result<MetaPage> Range(const std::string& prefix, const std::string& after,
+                         size_t limit) override {
     const std::shared_lock lock(memory_->mutex);
     MetaPage page;
     size_t bytes = 0;
-    auto row = after < prefix ? memory_->entries.lower_bound(prefix) : memory_->entries.upper_bound(after);
+    auto row =
+        after < prefix ? memory_->entries.lower_bound(prefix) : memory_->entries.upper_bound(after);
     for (; row != memory_->entries.end() && row->first.starts_with(prefix); ++row) {
       if (page.entries.size() == limit || bytes > kMetaPageBytesMax) {
         page.next_after = page.entries.back().key;

@@ -12,7 +12,8 @@ namespace kite::store {
 class MetaMemory;
 std::shared_ptr<MetaMemory> NewMetaMemory();
 
-Result<std::unique_ptr<MetaStore>> OpenMemoryMetaStore(std::shared_ptr<MetaMemory> memory = NewMetaMemory(),
-                                                       std::shared_ptr<const Clock> clock = Clock::System());
+Result<std::unique_ptr<MetaStore>> OpenMemoryMetaStore(
+    std::shared_ptr<MetaMemory> memory = NewMetaMemory(),
+    std::shared_ptr<const Clock> clock = Clock::System());
 
 }  // namespace kite::store

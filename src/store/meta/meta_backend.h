@@ -1,6 +1,7 @@
 // What a local MetaStore keeps its entries in: a durable ordered map with an atomic write.
 //
-// LocalMetaStore (local_meta_store.h) puts transactions, leases and watches on top, once for all backends.
+// LocalMetaStore (local_meta_store.h) puts transactions, leases and watches on top, once for all
+// backends.
 #pragma once
 
 #include <cstdint>
@@ -28,14 +29,15 @@ class MetaBackend {
   virtual ~MetaBackend() = default;
   /// Reads are thread-safe, also beside Write, and see what was written durably.
   virtual Result<std::optional<MetaEntry>> Get(const std::string& key) = 0;
-  virtual Result<MetaPage> Range(const std::string& prefix, const std::string& after, size_t limit) = 0;
+  virtual Result<MetaPage> Range(const std::string& prefix, const std::string& after,
+                                 size_t limit) = 0;
 
   /// The revision of the last Write; 0 before the first.
   virtual Result<int64_t> Revision() = 0;
   /// Keys that were written as leased.
   virtual Result<std::vector<std::string>> LeasedKeys() = 0;
-  /// Durable and atomic, together with `revision`. After a failure it is unknown whether it was applied: Revision()
-  /// tells, once it works again. One caller at a time.
+  /// Durable and atomic, together with `revision`. After a failure it is unknown whether it was
+  /// applied: Revision() tells, once it works again. One caller at a time.
   virtual Status Write(int64_t revision, const MetaChanges& changes) = 0;
 };
 

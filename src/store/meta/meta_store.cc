@@ -6,7 +6,8 @@ namespace {
 constexpr size_t kPage = 1000;
 }
 
-Result<std::vector<MetaEntry>> RangeAll(const Context& context, MetaStore& store, const std::string& prefix) {
+Result<std::vector<MetaEntry>> RangeAll(const Context& context, MetaStore& store,
+                                        const std::string& prefix) {
   std::vector<MetaEntry> all;
   for (std::string after;;) {
     KITE_ASSIGN_OR_RETURN(MetaPage page, store.Range(context, prefix, after, kPage));
@@ -22,8 +23,9 @@ Result<int64_t> Campaign(const Context& context, MetaStore& store, const std::st
   Result<int64_t> revision = store.Commit(context, txn);
   if (!revision.status().Is(StatusKind::kConflict)) return revision;
   KITE_ASSIGN_OR_RETURN(const std::optional<MetaEntry> holder, store.Get(context, key));
-  return Status::Conflict(StatusSubject::kMeta, holder ? "'" + key + "' is held by '" + holder->value + "'"
-                                                       : "'" + key + "' was held by another until just now");
+  return Status::Conflict(StatusSubject::kMeta,
+                          holder ? "'" + key + "' is held by '" + holder->value + "'"
+                                 : "'" + key + "' was held by another until just now");
 }
 
 }  // namespace kite::store

@@ -16,9 +16,12 @@ Status Invalid(std::string message) {
 
 bool Holds(const MetaCompare& compare, const std::optional<MetaEntry>& entry) {
   switch (compare.target) {
-    case MetaCompare::Target::kCreateRevision: return compare.revision == (entry ? entry->create_revision : 0);
-    case MetaCompare::Target::kModRevision: return compare.revision == (entry ? entry->mod_revision : 0);
-    case MetaCompare::Target::kValue: return entry && compare.value == entry->value;
+    case MetaCompare::Target::kCreateRevision:
+      return compare.revision == (entry ? entry->create_revision : 0);
+    case MetaCompare::Target::kModRevision:
+      return compare.revision == (entry ? entry->mod_revision : 0);
+    case MetaCompare::Target::kValue:
+      return entry && compare.value == entry->value;
   }
   return false;
 }
@@ -38,7 +41,8 @@ Status DeletePrefix(MetaBackend& backend, const std::string& prefix, MetaChanges
 }
 
 /// The entry that a Put makes of what is there after the ops before it.
-Result<StoredMeta> PutOver(MetaBackend& backend, const MetaOp& op, int64_t revision, const MetaChanges& changes) {
+Result<StoredMeta> PutOver(MetaBackend& backend, const MetaOp& op, int64_t revision,
+                           const MetaChanges& changes) {
   int64_t create_revision = revision;
   if (const auto changed = changes.find(op.key); changed != changes.end()) {
     if (changed->second) create_revision = changed->second->entry.create_revision;
@@ -57,13 +61,14 @@ Status ValidateMetaKey(const std::string& key) {
 }
 
 Status ValidateMetaTxn(const MetaTxn& txn) {
-  for (const MetaCompare& compare : txn.compares) KITE_RETURN_IF_ERROR(ValidateMetaKey(compare.key));
+  for (const MetaCompare& compare : txn.compares)
+    KITE_RETURN_IF_ERROR(ValidateMetaKey(compare.key));
   size_t counted = 0;
   for (const MetaOp& op : txn.ops) {
     KITE_RETURN_IF_ERROR(ValidateMetaKey(op.key));
     if (op.value.size() > kValueBytesMax) {
-      return Invalid("the value of metadata key '" + op.key + "' has " + std::to_string(op.value.size()) +
-                     " bytes; at most 1048576 are allowed");
+      return Invalid("the value of metadata key '" + op.key + "' has " +
+                     std::to_string(op.value.size()) + " bytes; at most 1048576 are allowed");
     }
     if (op.kind != MetaOp::Kind::kDeletePrefix) ++counted;
   }
@@ -75,12 +80,14 @@ Status CheckMetaCompares(MetaBackend& backend, const std::vector<MetaCompare>& c
   for (const MetaCompare& compare : compares) {
     KITE_ASSIGN_OR_RETURN(const std::optional<MetaEntry> entry, backend.Get(compare.key));
     if (Holds(compare, entry)) continue;
-    return Status::Conflict(StatusSubject::kMeta, "metadata key '" + compare.key + "' has changed meanwhile");
+    return Status::Conflict(StatusSubject::kMeta,
+                            "metadata key '" + compare.key + "' has changed meanwhile");
   }
   return {};
 }
 
-Result<MetaChanges> EvaluateMetaOps(MetaBackend& backend, const std::vector<MetaOp>& ops, int64_t revision) {
+Result<MetaChanges> EvaluateMetaOps(MetaBackend& backend, const std::vector<MetaOp>& ops,
+                                    int64_t revision) {
   MetaChanges changes;
   for (const MetaOp& op : ops) {
     switch (op.kind) {
@@ -89,8 +96,12 @@ Result<MetaChanges> EvaluateMetaOps(MetaBackend& backend, const std::vector<Meta
         changes[op.key] = std::move(put);
         break;
       }
-      case MetaOp::Kind::kDelete: changes[op.key].reset(); break;
-      case MetaOp::Kind::kDeletePrefix: KITE_RETURN_IF_ERROR(DeletePrefix(backend, op.key, &changes)); break;
+      case MetaOp::Kind::kDelete:
+        changes[op.key].reset();
+        break;
+      case MetaOp::Kind::kDeletePrefix:
+        KITE_RETURN_IF_ERROR(DeletePrefix(backend, op.key, &changes));
+        break;
     }
   }
   for (auto change = changes.begin(); change != changes.end();) {

@@ -12,8 +12,10 @@ Status ValidateMetaKey(const std::string& key);
 /// Ok, or Conflict(Meta) that names the key whose compare does not hold.
 Status CheckMetaCompares(MetaBackend& backend, const std::vector<MetaCompare>& compares);
 
-/// The net effect of `ops`, in order, at `revision`. Keys that stay as missing as they were are left out.
-Result<MetaChanges> EvaluateMetaOps(MetaBackend& backend, const std::vector<MetaOp>& ops, int64_t revision);
+/// The net effect of `ops`, in order, at `revision`. Keys that stay as missing as they were are
+/// left out.
+Result<MetaChanges> EvaluateMetaOps(MetaBackend& backend, const std::vector<MetaOp>& ops,
+                                    int64_t revision);
 
 /// The events that tell of `changes`, ascending by key.
 std::vector<MetaEvent> MetaEventsOf(const MetaChanges& changes, int64_t revision);

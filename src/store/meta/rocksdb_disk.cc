@@ -17,9 +17,11 @@ using rocksdb::Slice;
 
 IOStatus ToRocksDb(const Status& status) {
   if (status.ok()) return IOStatus::OK();
-  if (status.Is(StatusKind::kExhausted, StatusSubject::kDisk)) return IOStatus::NoSpace(status.message());
+  if (status.Is(StatusKind::kExhausted, StatusSubject::kDisk))
+    return IOStatus::NoSpace(status.message());
   if (status.Is(StatusKind::kNotFound)) return IOStatus::PathNotFound(status.message());
-  if (status.Is(StatusKind::kFailedPrecondition)) return IOStatus::IOError("lock", status.message());
+  if (status.Is(StatusKind::kFailedPrecondition))
+    return IOStatus::IOError("lock", status.message());
   return IOStatus::IOError(status.message());
 }
 
@@ -31,7 +33,8 @@ std::string Folder(std::string path) {
 
 class SequentialFile final : public rocksdb::FSSequentialFile {
  public:
-  SequentialFile(std::shared_ptr<Disk> disk, std::string path) : disk_(std::move(disk)), path_(std::move(path)) {}
+  SequentialFile(std::shared_ptr<Disk> disk, std::string path)
+      : disk_(std::move(disk)), path_(std::move(path)) {}
 
   IOStatus Read(size_t n, const IOOptions& /*options*/, Slice* result, char* scratch,
                 IODebugContext* /*dbg*/) override {
@@ -59,10 +62,11 @@ class RandomAccessFile final : public rocksdb::FSRandomAccessFile {
  public:
   explicit RandomAccessFile(std::unique_ptr<MappedFile> file) : file_(std::move(file)) {}
 
-  IOStatus Read(uint64_t offset, size_t n, const IOOptions& /*options*/, Slice* result, char* scratch,
-                IODebugContext* /*dbg*/) const override {
+  IOStatus Read(uint64_t offset, size_t n, const IOOptions& /*options*/, Slice* result,
+                char* scratch, IODebugContext* /*dbg*/) const override {
     // RocksDB's prefetch buffer takes the bytes from `scratch`, wherever `result` points.
-    const size_t got = file_->bytes().copy(scratch, n, std::min<uint64_t>(offset, file_->bytes().size()));
+    const size_t got =
+        file_->bytes().copy(scratch, n, std::min<uint64_t>(offset, file_->bytes().size()));
     *result = Slice(scratch, got);
     return IOStatus::OK();
   }
@@ -77,17 +81,26 @@ class WritableFile final : public rocksdb::FSWritableFile {
       : disk_(std::move(disk)), path_(std::move(path)), file_(std::move(file)) {}
 
   using FSWritableFile::Append;
-  IOStatus Append(const Slice& data, const IOOptions& /*options*/, IODebugContext* /*dbg*/) override {
+  IOStatus Append(const Slice& data, const IOOptions& /*options*/,
+                  IODebugContext* /*dbg*/) override {
     return ToRocksDb(file_->Append(std::string_view(data.data(), data.size())));
   }
   IOStatus Truncate(uint64_t size, const IOOptions& /*options*/, IODebugContext* /*dbg*/) override {
     return size == file_->size() ? IOStatus::OK() : ToRocksDb(disk_->Truncate(path_, size));
   }
-  IOStatus Close(const IOOptions& /*options*/, IODebugContext* /*dbg*/) override { return IOStatus::OK(); }
-  IOStatus Flush(const IOOptions& /*options*/, IODebugContext* /*dbg*/) override { return IOStatus::OK(); }
-  IOStatus Sync(const IOOptions& /*options*/, IODebugContext* /*dbg*/) override { return ToRocksDb(file_->Sync()); }
+  IOStatus Close(const IOOptions& /*options*/, IODebugContext* /*dbg*/) override {
+    return IOStatus::OK();
+  }
+  IOStatus Flush(const IOOptions& /*options*/, IODebugContext* /*dbg*/) override {
+    return IOStatus::OK();
+  }
+  IOStatus Sync(const IOOptions& /*options*/, IODebugContext* /*dbg*/) override {
+    return ToRocksDb(file_->Sync());
+  }
   [[nodiscard]] bool IsSyncThreadSafe() const override { return true; }
-  uint64_t GetFileSize(const IOOptions& /*options*/, IODebugContext* /*dbg*/) override { return file_->size(); }
+  uint64_t GetFileSize(const IOOptions& /*options*/, IODebugContext* /*dbg*/) override {
+    return file_->size();
+  }
 
  private:
   const std::shared_ptr<Disk> disk_;
@@ -97,7 +110,8 @@ class WritableFile final : public rocksdb::FSWritableFile {
 
 class Directory final : public rocksdb::FSDirectory {
  public:
-  Directory(std::shared_ptr<Disk> disk, std::string path) : disk_(std::move(disk)), path_(std::move(path)) {}
+  Directory(std::shared_ptr<Disk> disk, std::string path)
+      : disk_(std::move(disk)), path_(std::move(path)) {}
   IOStatus Fsync(const IOOptions& /*options*/, IODebugContext* /*dbg*/) override {
     return ToRocksDb(disk_->SyncDir(path_));
   }
@@ -121,8 +135,10 @@ class DiskFileSystem final : public rocksdb::FileSystem {
   [[nodiscard]] const char* Name() const override { return "KiteDisk"; }
 
   IOStatus NewSequentialFile(const std::string& path, const rocksdb::FileOptions& /*options*/,
-                             std::unique_ptr<rocksdb::FSSequentialFile>* result, IODebugContext* /*dbg*/) override {
-    if (const Status status = disk_->FileSize(path).status(); !status.ok()) return ToRocksDb(status);
+                             std::unique_ptr<rocksdb::FSSequentialFile>* result,
+                             IODebugContext* /*dbg*/) override {
+    if (const Status status = disk_->FileSize(path).status(); !status.ok())
+      return ToRocksDb(status);
     *result = std::make_unique<SequentialFile>(disk_, path);
     return IOStatus::OK();
   }
@@ -137,28 +153,32 @@ class DiskFileSystem final : public rocksdb::FileSystem {
   }
 
   IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& /*options*/,
-                           std::unique_ptr<rocksdb::FSWritableFile>* result, IODebugContext* /*dbg*/) override {
+                           std::unique_ptr<rocksdb::FSWritableFile>* result,
+                           IODebugContext* /*dbg*/) override {
     return Wrap(path, disk_->Create(path), result);
   }
 
   IOStatus ReopenWritableFile(const std::string& path, const rocksdb::FileOptions& /*options*/,
-                              std::unique_ptr<rocksdb::FSWritableFile>* result, IODebugContext* /*dbg*/) override {
+                              std::unique_ptr<rocksdb::FSWritableFile>* result,
+                              IODebugContext* /*dbg*/) override {
     return Wrap(path, disk_->OpenAppend(path), result);
   }
 
   IOStatus NewDirectory(const std::string& path, const IOOptions& /*options*/,
-                        std::unique_ptr<rocksdb::FSDirectory>* result, IODebugContext* /*dbg*/) override {
+                        std::unique_ptr<rocksdb::FSDirectory>* result,
+                        IODebugContext* /*dbg*/) override {
     *result = std::make_unique<Directory>(disk_, Folder(path));
     return IOStatus::OK();
   }
 
-  IOStatus FileExists(const std::string& path, const IOOptions& /*options*/, IODebugContext* /*dbg*/) override {
+  IOStatus FileExists(const std::string& path, const IOOptions& /*options*/,
+                      IODebugContext* /*dbg*/) override {
     if (disk_->FileSize(path).ok() || disk_->List(Folder(path)).ok()) return IOStatus::OK();
     return IOStatus::NotFound(path);
   }
 
-  IOStatus GetChildren(const std::string& path, const IOOptions& /*options*/, std::vector<std::string>* result,
-                       IODebugContext* /*dbg*/) override {
+  IOStatus GetChildren(const std::string& path, const IOOptions& /*options*/,
+                       std::vector<std::string>* result, IODebugContext* /*dbg*/) override {
     const Result<std::vector<DirEntry>> entries = disk_->List(Folder(path));
     if (!entries.ok()) return ToRocksDb(entries.status());
     result->clear();
@@ -166,17 +186,20 @@ class DiskFileSystem final : public rocksdb::FileSystem {
     return IOStatus::OK();
   }
 
-  IOStatus DeleteFile(const std::string& path, const IOOptions& /*options*/, IODebugContext* /*dbg*/) override {
+  IOStatus DeleteFile(const std::string& path, const IOOptions& /*options*/,
+                      IODebugContext* /*dbg*/) override {
     return ToRocksDb(disk_->Remove(path));
   }
-  IOStatus CreateDir(const std::string& path, const IOOptions& /*options*/, IODebugContext* /*dbg*/) override {
+  IOStatus CreateDir(const std::string& path, const IOOptions& /*options*/,
+                     IODebugContext* /*dbg*/) override {
     return ToRocksDb(disk_->CreateDirs(Folder(path)));
   }
   IOStatus CreateDirIfMissing(const std::string& path, const IOOptions& /*options*/,
                               IODebugContext* /*dbg*/) override {
     return ToRocksDb(disk_->CreateDirs(Folder(path)));
   }
-  IOStatus DeleteDir(const std::string& path, const IOOptions& /*options*/, IODebugContext* /*dbg*/) override {
+  IOStatus DeleteDir(const std::string& path, const IOOptions& /*options*/,
+                     IODebugContext* /*dbg*/) override {
     return ToRocksDb(disk_->Remove(Folder(path)));
   }
 
@@ -187,8 +210,8 @@ class DiskFileSystem final : public rocksdb::FileSystem {
     return ToRocksDb(result.status());
   }
 
-  IOStatus GetFileModificationTime(const std::string& /*path*/, const IOOptions& /*options*/, uint64_t* /*time*/,
-                                   IODebugContext* /*dbg*/) override {
+  IOStatus GetFileModificationTime(const std::string& /*path*/, const IOOptions& /*options*/,
+                                   uint64_t* /*time*/, IODebugContext* /*dbg*/) override {
     return IOStatus::NotSupported("modification times");
   }
 
@@ -203,17 +226,19 @@ class DiskFileSystem final : public rocksdb::FileSystem {
     if (held.ok()) *lock = new HeldLock(std::move(*held));  // NOLINT: UnlockFile deletes it
     return ToRocksDb(held.status());
   }
-  IOStatus UnlockFile(rocksdb::FileLock* lock, const IOOptions& /*options*/, IODebugContext* /*dbg*/) override {
+  IOStatus UnlockFile(rocksdb::FileLock* lock, const IOOptions& /*options*/,
+                      IODebugContext* /*dbg*/) override {
     delete lock;
     return IOStatus::OK();
   }
 
-  IOStatus GetTestDirectory(const IOOptions& /*options*/, std::string* /*path*/, IODebugContext* /*dbg*/) override {
+  IOStatus GetTestDirectory(const IOOptions& /*options*/, std::string* /*path*/,
+                            IODebugContext* /*dbg*/) override {
     return IOStatus::NotSupported("test folders");
   }
 
-  IOStatus GetAbsolutePath(const std::string& path, const IOOptions& /*options*/, std::string* result,
-                           IODebugContext* /*dbg*/) override {
+  IOStatus GetAbsolutePath(const std::string& path, const IOOptions& /*options*/,
+                           std::string* result, IODebugContext* /*dbg*/) override {
     *result = path;
     return IOStatus::OK();
   }

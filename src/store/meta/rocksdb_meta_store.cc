@@ -19,7 +19,8 @@
 namespace kite::store {
 namespace {
 
-// Keys in the database: "d" + key: an entry; "l" + key: the entry is under a lease; "r": the revision.
+// Keys in the database: "d" + key: an entry; "l" + key: the entry is under a lease; "r": the
+// revision.
 constexpr char kEntryTag = 'd';
 constexpr char kLeasedTag = 'l';
 constexpr char kRevisionKey[] = "r";
@@ -28,6 +29,8 @@ constexpr char kRevisionKey[] = "r";
 constexpr size_t kWriteBufferBytes = size_t{4} << 20;
 constexpr size_t kBlockCacheBytes = size_t{2} << 20;
 constexpr int kOpenFilesMax = 64;
+constexpr uint64_t kReopenBytesMin =
+    4 * kWriteBufferBytes;  // recovery writes the WAL out as a table
 
 std::string Tagged(char tag, const std::string& key) { return tag + key; }
 
@@ -89,42 +92,57 @@ Result<MetaEntry> DecodeEntry(std::string key, std::string_view bytes) {
 
 class RocksDbBackend final : public MetaBackend {
  public:
-  RocksDbBackend(std::unique_ptr<rocksdb::Env> env, std::string folder)
-      : env_(std::move(env)), folder_(std::move(folder)) {}
+  RocksDbBackend(std::shared_ptr<Disk> disk, std::unique_ptr<FileLock> lock, std::string folder)
+      : disk_(std::move(disk)),
+        lock_(std::move(lock)),
+        env_(NewRocksDbEnv(disk_)),
+        folder_(std::move(folder)) {}
 
   Status Open();
   Result<std::optional<MetaEntry>> Get(const std::string& key) override;
-  Result<MetaPage> Range(const std::string& prefix, const std::string& after, size_t limit) override;
+  Result<MetaPage> Range(const std::string& prefix, const std::string& after,
+                         size_t limit) override;
   Result<int64_t> Revision() override;
   Result<std::vector<std::string>> LeasedKeys() override;
   Status Write(int64_t revision, const MetaChanges& changes) override;
 
  private:
+  [[nodiscard]] Status CheckOpen() const;
+  Status Reopen();
   Status LoadLeasedKeys();
 
+  const std::shared_ptr<Disk> disk_;
+  const std::unique_ptr<FileLock> lock_;
   const std::unique_ptr<rocksdb::Env> env_;  ///< null: the system's
   const std::string folder_;
   std::shared_mutex mutex_;  ///< exclusive while db_ is replaced
   std::unique_ptr<rocksdb::DB> db_;
-  bool failed_ = false;            ///< a write failed: open anew before the next use by the writer
+  bool failed_ = false;           ///< a write failed: open anew before the next use by the writer
   std::set<std::string> leased_;  ///< touched by the writer only
 };
 
-/// Also called to open anew: what was applied is then what the files say.
+Status RocksDbBackend::CheckOpen() const {
+  if (db_ != nullptr) return {};
+  return Status::Unavailable(StatusSubject::kMeta, "the metadata could not be opened again");
+}
+
+/// After a failed write: what was applied is what the files say. While the disk is full the
+/// database stays open as it is, for reading: opening writes.
+Status RocksDbBackend::Reopen() {
+  KITE_ASSIGN_OR_RETURN(const uint64_t free_bytes, disk_->FreeBytes(folder_));
+  if (free_bytes < kReopenBytesMin) {
+    return Status::Exhausted(StatusSubject::kDisk, "the disk of '" + folder_ + "' is full");
+  }
+  return Open();
+}
+
 Status RocksDbBackend::Open() {
   const std::unique_lock lock(mutex_);
   db_.reset();
   rocksdb::DB* db = nullptr;
   const rocksdb::Status opened =
       rocksdb::DB::Open(MakeOptions(env_ ? env_.get() : rocksdb::Env::Default()), folder_, &db);
-  if (!opened.ok()) {
-    // RocksDB has no code for it; the text is all there is.
-    if (opened.IsIOError() && opened.ToString().find("lock") != std::string::npos) {
-      return Status::FailedPrecondition(StatusSubject::kMeta,
-                                        "the metadata in '" + folder_ + "' is in use by another process");
-    }
-    return FromRocksDb(opened, "open");
-  }
+  if (!opened.ok()) return FromRocksDb(opened, "open");
   db_.reset(db);
   failed_ = false;
   return LoadLeasedKeys();
@@ -133,8 +151,8 @@ Status RocksDbBackend::Open() {
 Status RocksDbBackend::LoadLeasedKeys() {
   leased_.clear();
   const std::unique_ptr<rocksdb::Iterator> rows(db_->NewIterator({}));
-  for (rows->Seek(std::string(1, kLeasedTag)); rows->Valid() && rows->key().starts_with(std::string(1, kLeasedTag));
-       rows->Next()) {
+  for (rows->Seek(std::string(1, kLeasedTag));
+       rows->Valid() && rows->key().starts_with(std::string(1, kLeasedTag)); rows->Next()) {
     leased_.insert(rows->key().ToString().substr(1));
   }
   return FromRocksDb(rows->status(), "read");
@@ -142,7 +160,7 @@ Status RocksDbBackend::LoadLeasedKeys() {
 
 Result<std::optional<MetaEntry>> RocksDbBackend::Get(const std::string& key) {
   const std::shared_lock lock(mutex_);
-  if (db_ == nullptr) return Status::Unavailable(StatusSubject::kMeta, "the metadata could not be opened again");
+  KITE_RETURN_IF_ERROR(CheckOpen());
   rocksdb::PinnableSlice bytes;
   const rocksdb::Status status =
       db_->Get({}, db_->DefaultColumnFamily(), Tagged(kEntryTag, key), &bytes);
@@ -152,9 +170,10 @@ Result<std::optional<MetaEntry>> RocksDbBackend::Get(const std::string& key) {
   return std::optional<MetaEntry>(std::move(entry));
 }
 
-Result<MetaPage> RocksDbBackend::Range(const std::string& prefix, const std::string& after, size_t limit) {
+Result<MetaPage> RocksDbBackend::Range(const std::string& prefix, const std::string& after,
+                                       size_t limit) {
   const std::shared_lock lock(mutex_);
-  if (db_ == nullptr) return Status::Unavailable(StatusSubject::kMeta, "the metadata could not be opened again");
+  KITE_RETURN_IF_ERROR(CheckOpen());
   MetaPage page;
   size_t bytes = 0;
   const std::string wanted = Tagged(kEntryTag, prefix);
@@ -167,8 +186,8 @@ Result<MetaPage> RocksDbBackend::Range(const std::string& prefix, const std::str
       break;
     }
     const rocksdb::Slice value = rows->value();
-    KITE_ASSIGN_OR_RETURN(MetaEntry entry,
-                          DecodeEntry(rows->key().ToString().substr(1), {value.data(), value.size()}));
+    KITE_ASSIGN_OR_RETURN(MetaEntry entry, DecodeEntry(rows->key().ToString().substr(1),
+                                                       {value.data(), value.size()}));
     bytes += entry.value.size();
     page.entries.push_back(std::move(entry));
   }
@@ -177,7 +196,7 @@ Result<MetaPage> RocksDbBackend::Range(const std::string& prefix, const std::str
 }
 
 Result<int64_t> RocksDbBackend::Revision() {
-  if (failed_) KITE_RETURN_IF_ERROR(Open());
+  if (failed_) KITE_RETURN_IF_ERROR(Reopen());
   const std::shared_lock lock(mutex_);
   std::string bytes;
   const rocksdb::Status status = db_->Get({}, kRevisionKey, &bytes);
@@ -194,7 +213,7 @@ Result<std::vector<std::string>> RocksDbBackend::LeasedKeys() {
 }
 
 Status RocksDbBackend::Write(int64_t revision, const MetaChanges& changes) {
-  if (failed_) KITE_RETURN_IF_ERROR(Open());
+  if (failed_) KITE_RETURN_IF_ERROR(Reopen());
   rocksdb::WriteBatch batch;
   for (const auto& [key, state] : changes) {
     if (state) {
@@ -228,10 +247,17 @@ Status RocksDbBackend::Write(int64_t revision, const MetaChanges& changes) {
 
 }  // namespace
 
-Result<std::unique_ptr<MetaStore>> OpenRocksDbMetaStore(std::shared_ptr<Disk> disk, const std::string& folder,
+Result<std::unique_ptr<MetaStore>> OpenRocksDbMetaStore(std::shared_ptr<Disk> disk,
+                                                        const std::string& folder,
                                                         std::shared_ptr<const Clock> clock) {
   KITE_RETURN_IF_ERROR(disk->CreateDirs(folder));
-  auto backend = std::make_unique<RocksDbBackend>(NewRocksDbEnv(std::move(disk)), folder);
+  // RocksDB locks as well, but has no error code for it.
+  Result<std::unique_ptr<FileLock>> lock = disk->Lock(folder + "/KITE_LOCK");
+  if (lock.status().Is(StatusKind::kFailedPrecondition)) {
+    return Status::FailedPrecondition(StatusSubject::kMeta, lock.status().message());
+  }
+  KITE_RETURN_IF_ERROR(lock.status());
+  auto backend = std::make_unique<RocksDbBackend>(std::move(disk), std::move(*lock), folder);
   KITE_RETURN_IF_ERROR(backend->Open());
   return OpenLocalMetaStore(std::move(backend), std::move(clock));
 }

@@ -1,5 +1,5 @@
-// MetaStore in an embedded RocksDB: small memory, the WAL synced for every commit, no thread that wakes when idle
-// but RocksDB's own, every 10 s.
+// MetaStore in an embedded RocksDB: small memory, the WAL synced for every commit, no thread that
+// wakes when idle but RocksDB's own, every 10 s.
 #pragma once
 
 #include <memory>
@@ -11,9 +11,10 @@
 
 namespace kite::store {
 
-/// Opens or creates the database in `folder`. FailedPrecondition(Meta): another process has it open. Corruption(Meta)
-/// when it does not verify.
-Result<std::unique_ptr<MetaStore>> OpenRocksDbMetaStore(std::shared_ptr<Disk> disk, const std::string& folder,
-                                                        std::shared_ptr<const Clock> clock = Clock::System());
+/// Opens or creates the database in `folder`. FailedPrecondition(Meta): another process has it
+/// open. Corruption(Meta) when it does not verify.
+Result<std::unique_ptr<MetaStore>> OpenRocksDbMetaStore(
+    std::shared_ptr<Disk> disk, const std::string& folder,
+    std::shared_ptr<const Clock> clock = Clock::System());
 
 }  // namespace kite::store

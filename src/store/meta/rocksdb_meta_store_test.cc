@@ -35,12 +35,14 @@ TEST(RocksDbMetaStoreTest, LeasedKeysEndWithTheProcess) {
   {
     const auto store = *OpenRocksDbMetaStore(disk, "/meta");
     const LeaseId lease = *store->GrantLease(kContext, std::chrono::minutes(1));
-    revision = *store->Commit(kContext, {{}, {MetaOp::Put("leased", "x", lease), MetaOp::Put("free", "x")}});
+    revision = *store->Commit(kContext,
+                              {{}, {MetaOp::Put("leased", "x", lease), MetaOp::Put("free", "x")}});
   }
   const auto store = *OpenRocksDbMetaStore(disk, "/meta");
   EXPECT_EQ(ValueOf(*store, "leased"), "(none)");
   EXPECT_EQ(ValueOf(*store, "free"), "x");
-  EXPECT_EQ(*store->Commit(kContext, {{}, {MetaOp::Put("a", "x")}}), revision + 2);  // the end was a transaction
+  EXPECT_EQ(*store->Commit(kContext, {{}, {MetaOp::Put("a", "x")}}),
+            revision + 2);  // the end was a transaction
 }
 
 TEST(RocksDbMetaStoreTest, ADamagedDatabaseIsSaid) {
@@ -59,7 +61,8 @@ TEST(RocksDbMetaStoreTest, HistoryIsBounded) {
   const auto store = *OpenRocksDbMetaStore(disk, "/meta");
   const int64_t first = *store->Commit(kContext, {{}, {MetaOp::Put("a", "0")}});
   const std::string value(size_t{1} << 20, 'x');
-  for (int i = 0; i < 10; ++i) ASSERT_TRUE(store->Commit(kContext, {{}, {MetaOp::Put("a", value)}}).ok());
+  for (int i = 0; i < 10; ++i)
+    ASSERT_TRUE(store->Commit(kContext, {{}, {MetaOp::Put("a", value)}}).ok());
   const auto watch = store->Watch("a", first, [](const std::vector<MetaEvent>&) {});
   EXPECT_TRUE(watch.status().Is(StatusKind::kExhausted, StatusSubject::kMeta));
 }
@@ -71,6 +74,7 @@ TEST(RocksDbMetaStoreTest, AFullDiskIsAnErrorUntilThereIsSpace) {
   disk->SetFreeBytes(0);
   EXPECT_FALSE(store->Commit(kContext, {{}, {MetaOp::Put("a", "2")}}).ok());
   EXPECT_FALSE(store->Commit(kContext, {{}, {MetaOp::Put("a", "3")}}).ok());
+  EXPECT_EQ(ValueOf(*store, "a"), "1");
   disk->SetFreeBytes(UINT64_MAX);
   const Result<int64_t> revision = store->Commit(kContext, {{}, {MetaOp::Put("b", "4")}});
   ASSERT_TRUE(revision.ok()) << revision.status();
@@ -78,12 +82,14 @@ TEST(RocksDbMetaStoreTest, AFullDiskIsAnErrorUntilThereIsSpace) {
   EXPECT_EQ(ValueOf(*store, "a"), "1");
 }
 
-/// Transactions that each write a counter and a second key, with failing calls and power loss in between.
+/// Transactions that each write a counter and a second key, with failing calls and power loss in
+/// between.
 class MetaPowerLossTest : public testing::TestWithParam<int> {
  protected:
   void CheckAndResolve(MetaStore& store, uint64_t seed) {
     const std::string found = ValueOf(store, "counter");
-    ASSERT_TRUE(allowed_.contains(found)) << "seed " << seed << ": " << found << " instead of " << *allowed_.begin();
+    ASSERT_TRUE(allowed_.contains(found))
+        << "seed " << seed << ": " << found << " instead of " << *allowed_.begin();
     ASSERT_EQ(ValueOf(store, "copy"), found) << "seed " << seed << ": half a transaction";
     allowed_ = {found};
   }
@@ -94,8 +100,10 @@ class MetaPowerLossTest : public testing::TestWithParam<int> {
       const std::string value = std::to_string(random());
       const std::string padding(random() % 20'000, 'p');
       const Result<int64_t> committed = store.Commit(
-          kContext, {{}, {MetaOp::Put("counter", value), MetaOp::Put("padding/" + std::to_string(i), padding),
-                          MetaOp::Put("copy", value)}});
+          kContext,
+          {{},
+           {MetaOp::Put("counter", value), MetaOp::Put("padding/" + std::to_string(i), padding),
+            MetaOp::Put("copy", value)}});
       if (committed.ok()) {
         EXPECT_GT(*committed, last_revision_);
         last_revision_ = *committed;
@@ -121,7 +129,8 @@ TEST_P(MetaPowerLossTest, EveryCommitSurvivesWhole) {
       Result<std::unique_ptr<MetaStore>> store = OpenRocksDbMetaStore(disk, "/meta");
       ASSERT_TRUE(store.ok()) << "seed " << seed << store.status();
       ASSERT_NO_FATAL_FAILURE(CheckAndResolve(**store, seed));
-      if (random() % 2 == 0) disk->FailNth(random() % 2 == 0 ? DiskOp::kSync : DiskOp::kAppend, 1 + random() % 40);
+      if (random() % 2 == 0)
+        disk->FailNth(random() % 2 == 0 ? DiskOp::kSync : DiskOp::kAppend, 1 + random() % 40);
       std::thread power([&, delay = random() % 3000] {
         std::this_thread::sleep_for(std::chrono::microseconds(delay));
         disk->PowerOff();

@@ -41,7 +41,8 @@ void WatchHub::Close() {
 void WatchHub::Publish(int64_t revision, std::vector<MetaEvent> events) {
   auto change = std::make_shared<Change>();
   change->revision = revision;
-  for (const MetaEvent& event : events) change->bytes += event.entry.key.size() + event.entry.value.size();
+  for (const MetaEvent& event : events)
+    change->bytes += event.entry.key.size() + event.entry.value.size();
   change->events = std::move(events);
   const std::lock_guard lock(mutex_);
   for (const std::shared_ptr<Watcher>& watcher : watchers_) watcher->pending.push_back(change);
@@ -64,11 +65,13 @@ Result<std::unique_ptr<MetaWatch>> WatchHub::Watch(const std::string& prefix, in
   if (closing_) return Status::Unavailable(StatusSubject::kMeta, "the metadata store is closed");
   if (from_revision != 0) {
     if (from_revision < forgotten_) {
-      return Status::Exhausted(StatusSubject::kMeta, "changes since revision " + std::to_string(from_revision) +
-                                                         " are no longer kept: read the range again");
+      return Status::Exhausted(StatusSubject::kMeta,
+                               "changes since revision " + std::to_string(from_revision) +
+                                   " are no longer kept: read the range again");
     }
-    const auto first = std::find_if(history_.begin(), history_.end(),
-                                    [&](const SharedChange& change) { return change->revision > from_revision; });
+    const auto first =
+        std::find_if(history_.begin(), history_.end(),
+                     [&](const SharedChange& change) { return change->revision > from_revision; });
     watcher->pending.assign(first, history_.end());
   }
   watchers_.push_back(watcher);
@@ -94,7 +97,8 @@ std::shared_ptr<WatchHub::Watcher> WatchHub::NextWatcher() {
   std::shared_ptr<Watcher> next;
   for (const std::shared_ptr<Watcher>& watcher : watchers_) {
     if (watcher->pending.empty()) continue;
-    if (next == nullptr || watcher->pending.front()->revision < next->pending.front()->revision) next = watcher;
+    if (next == nullptr || watcher->pending.front()->revision < next->pending.front()->revision)
+      next = watcher;
   }
   return next;
 }

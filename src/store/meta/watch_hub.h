@@ -1,8 +1,8 @@
-// Delivers committed changes to watches, from one thread that starts with the first watch and sleeps when there is
-// nothing to tell.
+// Delivers committed changes to watches, from one thread that starts with the first watch and
+// sleeps when there is nothing to tell.
 //
-// Recent transactions are kept, so that a watch can begin a little in the past. What a watch has not been told yet
-// is never dropped. Thread-safe.
+// Recent transactions are kept, so that a watch can begin a little in the past. What a watch has
+// not been told yet is never dropped. Thread-safe.
 #pragma once
 
 #include <condition_variable>
@@ -28,7 +28,8 @@ class WatchHub : public std::enable_shared_from_this<WatchHub> {
 
   /// Revisions rise from call to call.
   void Publish(int64_t revision, std::vector<MetaEvent> events);
-  Result<std::unique_ptr<MetaWatch>> Watch(const std::string& prefix, int64_t from_revision, OnEvent on_event);
+  Result<std::unique_ptr<MetaWatch>> Watch(const std::string& prefix, int64_t from_revision,
+                                           OnEvent on_event);
   /// Ends the thread; no callback runs after it returns. Not to be called from a callback.
   void Close();
 

@@ -10,7 +10,8 @@
 namespace kite::store {
 namespace {
 
-constexpr auto kOpenPatience = std::chrono::seconds(5);  // for another opener, which needs milliseconds
+constexpr auto kOpenPatience =
+    std::chrono::seconds(5);  // for another opener, which needs milliseconds
 constexpr auto kOpenPause = std::chrono::milliseconds(5);
 
 Status NoObject(const std::string& key) {
@@ -49,7 +50,10 @@ class LocalObjectWriter final : public ObjectWriter {
  public:
   LocalObjectWriter(std::shared_ptr<Places> places, std::string key, std::string upload,
                     std::unique_ptr<AppendFile> file)
-      : places_(std::move(places)), key_(std::move(key)), upload_(std::move(upload)), file_(std::move(file)) {}
+      : places_(std::move(places)),
+        key_(std::move(key)),
+        upload_(std::move(upload)),
+        file_(std::move(file)) {}
 
   ~LocalObjectWriter() override {
     file_.reset();
@@ -66,12 +70,14 @@ class LocalObjectWriter final : public ObjectWriter {
 
   Status Finish() override {
     KITE_RETURN_IF_ERROR(failure_);
-    failure_ = Status::FailedPrecondition(StatusSubject::kObject, "object '" + key_ + "' is already finished");
+    failure_ = Status::FailedPrecondition(StatusSubject::kObject,
+                                          "object '" + key_ + "' is already finished");
     KITE_RETURN_IF_ERROR(AboutKey(file_->Sync(), key_));
     file_.reset();
     const std::string path = places_->PathOf(key_);
     Status moved = places_->disk->Rename(upload_, path);
-    // The folder is missing for a first object in it, or because a Delete just emptied and removed it.
+    // The folder is missing for a first object in it, or because a Delete just emptied and removed
+    // it.
     for (int attempt = 0; attempt < 3 && moved.Is(StatusKind::kNotFound); ++attempt) {
       KITE_RETURN_IF_ERROR(AboutKey(places_->disk->CreateDirs(FolderOf(path)), key_));
       moved = places_->disk->Rename(upload_, path);
@@ -102,7 +108,8 @@ class MappedObject final : public ObjectView {
 /// One page of a depth-first walk in key order.
 class Lister {
  public:
-  Lister(Disk& disk, const std::string& objects, const std::string& prefix, const std::string& after, size_t limit)
+  Lister(Disk& disk, const std::string& objects, const std::string& prefix,
+         const std::string& after, size_t limit)
       : disk_(disk), objects_(objects), prefix_(prefix), after_(after), limit_(limit) {}
 
   Result<ObjectPage> Run() && {
@@ -112,7 +119,8 @@ class Lister {
   }
 
  private:
-  /// `folder` is "" or ends with '/'. Stops when the page is full and it is known that more follows.
+  /// `folder` is "" or ends with '/'. Stops when the page is full and it is known that more
+  /// follows.
   Status Walk(const std::string& folder) {
     const std::string path = objects_ + "/" + folder;
     Result<std::vector<DirEntry>> listed = disk_.List(path.substr(0, path.size() - 1));
@@ -168,7 +176,8 @@ class LocalObjectStore final : public ObjectStore {
     return writer->Finish();
   }
 
-  Result<std::unique_ptr<ObjectWriter>> OpenWriter(const Context& context, const std::string& key) override {
+  Result<std::unique_ptr<ObjectWriter>> OpenWriter(const Context& context,
+                                                   const std::string& key) override {
     KITE_RETURN_IF_ERROR(ValidateObjectKey(key));
     KITE_RETURN_IF_ERROR(context.Check());
     std::string upload = places_->NewUpload();
@@ -197,7 +206,8 @@ class LocalObjectStore final : public ObjectStore {
                                        " bytes asked for from position " + std::to_string(offset));
   }
 
-  Result<std::shared_ptr<const ObjectView>> Map(const Context& context, const std::string& key) override {
+  Result<std::shared_ptr<const ObjectView>> Map(const Context& context,
+                                                const std::string& key) override {
     KITE_RETURN_IF_ERROR(ValidateObjectKey(key));
     KITE_RETURN_IF_ERROR(context.Check());
     Result<std::unique_ptr<MappedFile>> file = disk().Map(places_->PathOf(key));
@@ -213,8 +223,8 @@ class LocalObjectStore final : public ObjectStore {
     return ObjectInfo{key, *size};
   }
 
-  Result<ObjectPage> List(const Context& context, const std::string& prefix, const std::string& after,
-                          size_t limit) override {
+  Result<ObjectPage> List(const Context& context, const std::string& prefix,
+                          const std::string& after, size_t limit) override {
     KITE_RETURN_IF_ERROR(ValidateObjectPageLimit(limit));
     KITE_RETURN_IF_ERROR(ValidateObjectPrefix(prefix));
     KITE_RETURN_IF_ERROR(context.Check());
@@ -239,7 +249,8 @@ class LocalObjectStore final : public ObjectStore {
 
   /// A folder that cannot be removed, because it is in use again, costs nothing.
   void RemoveEmptyFolders(std::string folder) const {
-    while (folder.size() > places_->objects.size() && disk().Remove(folder).ok()) folder = FolderOf(folder);
+    while (folder.size() > places_->objects.size() && disk().Remove(folder).ok())
+      folder = FolderOf(folder);
   }
 
   const std::shared_ptr<Places> places_;
@@ -275,7 +286,8 @@ Result<uint64_t> CleanTmp(Disk& disk, const std::string& tmp) {
 
 }  // namespace
 
-Result<std::unique_ptr<ObjectStore>> OpenLocalObjectStore(std::shared_ptr<Disk> disk, std::string root) {
+Result<std::unique_ptr<ObjectStore>> OpenLocalObjectStore(std::shared_ptr<Disk> disk,
+                                                          std::string root) {
   const std::string tmp = root + "/tmp";
   KITE_RETURN_IF_ERROR(disk->CreateDirs(root + "/objects"));
   KITE_RETURN_IF_ERROR(disk->CreateDirs(tmp));

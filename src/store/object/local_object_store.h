@@ -3,9 +3,10 @@
 //   <root>/objects/<key>     the objects, under their own names
 //   <root>/tmp/<n>/          uploads of one open store; the folder is locked while that store lives
 //
-// An object is written to tmp, synced, renamed into place and its folder synced, so that it appears whole and
-// durable or not at all. Several processes may have the same root open; what a dead one left in tmp is removed by
-// the next one that opens it. A key cannot lie below another key ("a" and "a/b").
+// An object is written to tmp, synced, renamed into place and its folder synced, so that it appears
+// whole and durable or not at all. Several processes may have the same root open; what a dead one
+// left in tmp is removed by the next one that opens it. A key cannot lie below another key ("a" and
+// "a/b").
 #pragma once
 
 #include <memory>
@@ -17,6 +18,7 @@
 namespace kite::store {
 
 /// Creates `root` when it is missing.
-Result<std::unique_ptr<ObjectStore>> OpenLocalObjectStore(std::shared_ptr<Disk> disk, std::string root);
+Result<std::unique_ptr<ObjectStore>> OpenLocalObjectStore(std::shared_ptr<Disk> disk,
+                                                          std::string root);
 
 }  // namespace kite::store

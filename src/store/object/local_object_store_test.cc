@@ -17,7 +17,8 @@ TEST(LocalObjectStoreTest, ObjectsAreFilesUnderTheirNames) {
   const TempFolder folder;
   const auto store = *OpenLocalObjectStore(Disk::System(), folder.path());
   ASSERT_TRUE(store->Put(kContext, "segments/7/vector.npy", "bytes").ok());
-  EXPECT_EQ(*Disk::System()->Read(folder.path() + "/objects/segments/7/vector.npy", 0, 100), "bytes");
+  EXPECT_EQ(*Disk::System()->Read(folder.path() + "/objects/segments/7/vector.npy", 0, 100),
+            "bytes");
 }
 
 TEST(LocalObjectStoreTest, EmptyFoldersGo) {
@@ -62,8 +63,8 @@ TEST(LocalObjectStoreTest, AFullDiskLeavesNothing) {
   EXPECT_TRUE(store->Put(kContext, "key", std::string(100, 'x')).ok());
 }
 
-/// Puts, replaces and deletes with the power lost at a seeded point: every object is whole, and there if its Put said
-/// so; a deleted one is gone or as it was.
+/// Puts, replaces and deletes with the power lost at a seeded point: every object is whole, and
+/// there if its Put said so; a deleted one is gone or as it was.
 TEST(LocalObjectStoreTest, PowerLossLeavesWholeObjects) {
   for (uint64_t seed = 0; seed < 300; ++seed) {
     std::mt19937_64 random(seed);
@@ -77,10 +78,12 @@ TEST(LocalObjectStoreTest, PowerLossLeavesWholeObjects) {
         ASSERT_TRUE(values.contains(value)) << "seed " << seed << " key " << key;
         values = {value};
       }
-      const DiskOp op = std::array{DiskOp::kAppend, DiskOp::kSync, DiskOp::kRename, DiskOp::kSyncDir}[random() % 4];
+      const DiskOp op = std::array{DiskOp::kAppend, DiskOp::kSync, DiskOp::kRename,
+                                   DiskOp::kSyncDir}[random() % 4];
       disk->FailNth(op, 1 + random() % 20);
       for (int i = 0; i < 20; ++i) {
-        const std::string key = "f" + std::to_string(random() % 3) + "/" + std::to_string(random() % 4);
+        const std::string key =
+            "f" + std::to_string(random() % 3) + "/" + std::to_string(random() % 4);
         std::set<std::string>& values = allowed[key];
         if (values.empty()) values.insert("");
         if (random() % 4 == 0) {

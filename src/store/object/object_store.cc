@@ -8,8 +8,8 @@ namespace {
 constexpr size_t kKeyBytesMax = 1024;
 
 bool IsKeyCharacter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
-         c == '-';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+         c == '.' || c == '-';
 }
 
 Status BadKey(std::string_view key, std::string_view reason) {
@@ -47,8 +47,9 @@ Status ValidateObjectPrefix(std::string_view prefix) {
 
 Status ValidateObjectPageLimit(size_t limit) {
   if (limit >= 1 && limit <= 1000) return {};
-  return Status::InvalidArgument(StatusSubject::kObject, "a page of a listing has 1 to 1000 objects, not " +
-                                                             std::to_string(limit));
+  return Status::InvalidArgument(
+      StatusSubject::kObject,
+      "a page of a listing has 1 to 1000 objects, not " + std::to_string(limit));
 }
 
 }  // namespace kite::store
