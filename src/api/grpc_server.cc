@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cerrno>
 #include <climits>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -26,8 +27,9 @@ constexpr int kMinPingIntervalMs = 5000;
 constexpr int32_t kRefused = -1;
 constexpr std::chrono::hours kTimeoutMax{24 * 365};
 
+/// host:port; IPv6 addresses in brackets.
 std::string Endpoint(const GrpcOptions& options) {
-  const bool ipv6 = options.address.find(':') != std::string::npos && options.address.front() != '[';
+  const bool ipv6 = options.address.find(':') != std::string::npos;
   return (ipv6 ? "[" + options.address + "]" : options.address) + ":" + std::to_string(options.port);
 }
 
@@ -162,7 +164,14 @@ class GrpcServer::Impl::RpcCall {
 
   void Run() {
     incoming_.arena = std::make_shared<google::protobuf::Arena>();
-    const google::protobuf::Message* request = Parse();
+    const google::protobuf::Message* request = nullptr;
+    try {
+      request = Parse();
+    } catch (const std::bad_alloc&) {
+      Refuse(grpc::StatusCode::RESOURCE_EXHAUSTED,
+             std::string(method_->name()) + ": not enough memory to read this request");
+      return;
+    }
     if (request == nullptr) {
       Refuse(grpc::StatusCode::INVALID_ARGUMENT,
              std::string(method_->name()) + ": the request is not a valid message of its type");

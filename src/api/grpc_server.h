@@ -20,7 +20,7 @@
 namespace kite::api {
 
 struct GrpcOptions {
-  std::string address = "127.0.0.1";
+  std::string address = "127.0.0.1";               ///< a name or an address; IPv6 without brackets
   int port = 19530;                                ///< 0 = a free one
   size_t max_receive_bytes = size_t{128} << 20;    ///< Milvus's shipped proxy.grpc.serverMaxRecvSize
   size_t max_send_bytes = size_t{512} << 20;       ///< Milvus's shipped proxy.grpc.serverMaxSendSize

@@ -23,9 +23,9 @@ constexpr char kPrefix[] = "/milvus.proto.milvus.MilvusService/";
 /// One call at a time through a channel of its own.
 class Client {
  public:
-  explicit Client(int port, int max_receive = -1) {
+  explicit Client(int port, grpc_compression_algorithm compression = GRPC_COMPRESS_NONE) {
     grpc::ChannelArguments arguments;
-    arguments.SetMaxReceiveMessageSize(max_receive);
+    arguments.SetCompressionAlgorithm(compression);
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
     channel_ = grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials(),
                                          arguments);
@@ -170,6 +170,16 @@ TEST_F(GrpcServerTest, RequestsAndRepliesOverTheLimit) {
   request.set_collection_name("c");
   grpc::ClientContext reply;
   status = client.Call(kPrefix + std::string("DescribeCollection"), request.SerializeAsString(), nullptr, reply);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << status.error_message();
+}
+
+TEST_F(GrpcServerTest, CompressionDoesNotGetAroundTheLimit) {
+  options_.max_receive_bytes = 1 << 16;
+  Start();
+  Client client(server_->port(), GRPC_COMPRESS_GZIP);
+  grpc::ClientContext context;
+  const std::string bomb(size_t{1} << 24, '\0');
+  const grpc::Status status = client.Call(kPrefix + std::string("Search"), bomb, nullptr, context);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << status.error_message();
 }
 

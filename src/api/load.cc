@@ -65,9 +65,6 @@ Status GetLoadState(Call& call, const pb::GetLoadStateRequest& request, pb::GetL
   return {};
 }
 
-/// This process is node 1, and the only one.
-constexpr int64_t kNodeId = 1;
-
 Status GetReplicas(Call& call, const pb::GetReplicasRequest& request, pb::GetReplicasResponse& reply) {
   Result<model::CollectionPtr> found =
       request.collection_name().empty()

@@ -11,8 +11,6 @@ namespace {
 
 using roles::SegmentInfo;
 
-constexpr int64_t kNodeId = 1;
-
 pb_common::SegmentState StateOf(const SegmentInfo& segment) {
   return segment.sealed ? pb_common::Flushed : pb_common::Growing;
 }

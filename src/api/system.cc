@@ -8,8 +8,6 @@ namespace kite::api {
 
 namespace {
 
-constexpr int64_t kNodeId = 1;
-
 /// The first call of every SDK. The database that its metadata names must exist.
 Status Connect(Call& call, const pb::ConnectRequest&, pb::ConnectResponse& reply) {
   KITE_RETURN_IF_ERROR(call.roles.root_coord->GetDatabase(call.context, call.DatabaseName()).status());
