@@ -192,7 +192,7 @@ Result<NodePtr> Binder::CompareConstants(const SyntaxNode& node, Op op, const Va
   const Scalar value = ScalarOf(left.constant);
   const Tri result = value.kind == Scalar::Kind::kNull
                          ? Tri::kUnknown  // an array
-                         : MakeCompareTest(op, right.constant)->Test(value);
+                         : MakeComparePredicate(op, right.constant)->Test(value);
   if (result == Tri::kUnknown) return NotComparable(node, left.type, right.type);
   return Numbered(MakeConstantNode((result == Tri::kTrue) != negated));
 }
@@ -258,11 +258,12 @@ Result<ConstantList> Binder::ComparableList(const SyntaxNode& node, DataType typ
   return list;
 }
 
-NodePtr Binder::TestNode(Value value, RowTestPtr test, bool negated) {
+NodePtr Binder::PredicateNode(Value value, RowPredicatePtr predicate, bool negated) {
   if (value.kind == Value::Kind::kNumber) {
-    return Numbered(MakeNumberTestNode(std::move(value.number), std::move(test), negated));
+    return Numbered(
+        MakeNumberPredicateNode(std::move(value.number), std::move(predicate), negated));
   }
-  return Numbered(MakeRowNode(std::move(value.operand), std::move(test), negated));
+  return Numbered(MakeRowNode(std::move(value.operand), std::move(predicate), negated));
 }
 
 Result<NodePtr> Binder::CompareWithConstant(const SyntaxNode& node, Op op, Value value,
@@ -271,7 +272,7 @@ Result<NodePtr> Binder::CompareWithConstant(const SyntaxNode& node, Op op, Value
   if (value.is_column() && value.type != DataType::kArray) {
     return Numbered(CompareColumn(op, value.operand.field, std::move(constant), negated));
   }
-  return TestNode(std::move(value), MakeCompareTest(op, std::move(constant)), negated);
+  return PredicateNode(std::move(value), MakeComparePredicate(op, std::move(constant)), negated);
 }
 
 NodePtr Binder::CompareColumn(Op op, const FieldRef& field, Constant constant, bool negated) {
@@ -324,8 +325,9 @@ Result<NodePtr> Binder::Range(NodeId id, bool negated) {
 NodePtr Binder::RangeOfConstants(const SyntaxNode& node, Value value, Constant low, Constant high,
                                  bool negated) {
   if (!value.is_column()) {
-    return TestNode(std::move(value),
-                    MakeRangeTest(std::move(low), node.op, node.op2, std::move(high)), negated);
+    return PredicateNode(std::move(value),
+                         MakeRangePredicate(std::move(low), node.op, node.op2, std::move(high)),
+                         negated);
   }
   bool low_inclusive = node.op == Op::kLessEqual || node.op == Op::kGreaterEqual;
   bool high_inclusive = node.op2 == Op::kLessEqual || node.op2 == Op::kGreaterEqual;
@@ -365,7 +367,7 @@ Result<NodePtr> Binder::In(NodeId id, bool negated) {
   if (value.is_column() && value.type != DataType::kBool) {
     return Numbered(MakeSetNode(value.operand.field, std::move(list), negated));
   }
-  return TestNode(std::move(value), MakeInTest(std::move(list)), negated);
+  return PredicateNode(std::move(value), MakeInPredicate(std::move(list)), negated);
 }
 
 void Binder::RecordKeys(NodeId id, bool negated, const Value& value, const ConstantList& list) {
@@ -404,7 +406,7 @@ Result<NodePtr> Binder::Pattern(const SyntaxNode& node, bool negated) {
   if (value.is_column()) {
     return Numbered(MakePatternNode(value.operand.field, std::move(pattern).value(), negated));
   }
-  return TestNode(std::move(value), MakePatternTest(std::move(pattern).value()), negated);
+  return PredicateNode(std::move(value), MakePatternPredicate(std::move(pattern).value()), negated);
 }
 
 Result<NodePtr> Binder::IsNull(const SyntaxNode& node, bool negated) {
@@ -461,7 +463,8 @@ Result<NodePtr> Binder::Contains(const SyntaxNode& node, bool negated) {
   const DataType element = value.is_json() ? DataType::kJson : value.operand.field.element_type;
   KITE_ASSIGN_OR_RETURN(list, ComparableList(node, element, std::move(list)));
   const Containment containment = suffix == "_all" ? Containment::kAll : Containment::kAny;
-  return TestNode(std::move(value), MakeContainsTest(containment, std::move(list)), negated);
+  return PredicateNode(std::move(value), MakeContainsPredicate(containment, std::move(list)),
+                       negated);
 }
 
 }  // namespace kite::query::filter

@@ -94,7 +94,7 @@ class Binder {
                               Constant constant) const;
   Result<ConstantList> ComparableList(const SyntaxNode& node, model::DataType type,
                                       ConstantList list) const;
-  NodePtr TestNode(Value value, RowTestPtr test, bool negated);
+  NodePtr PredicateNode(Value value, RowPredicatePtr predicate, bool negated);
   void RecordKeys(NodeId id, bool negated, const Value& value, const ConstantList& list);
   NodePtr Numbered(NodePtr node);
 

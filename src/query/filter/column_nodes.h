@@ -8,7 +8,7 @@
 #include <string>
 
 #include "query/filter/node.h"
-#include "query/filter/row_test.h"
+#include "query/filter/row_predicate.h"
 #include "query/filter/scalar.h"
 #include "query/filter/text_pattern.h"
 

@@ -252,11 +252,11 @@ class NumberCompareNode final : public Node {
   bool negated_;
 };
 
-class NumberTestNode final : public Node {
+class NumberPredicateNode final : public Node {
  public:
-  NumberTestNode(NumberExprPtr expr, RowTestPtr test, bool negated)
+  NumberPredicateNode(NumberExprPtr expr, RowPredicatePtr predicate, bool negated)
       : expr_(std::move(expr)),
-        test_(std::move(test)),
+        predicate_(std::move(predicate)),
         wanted_(negated ? Tri::kFalse : Tri::kTrue) {}
   [[nodiscard]] int cost() const override { return kCostText; }
 
@@ -269,13 +269,13 @@ class NumberTestNode final : public Node {
     EvalState::PooledNumbers numbers(batch.state);
     expr_->Compute(batch, *numbers);
     EvaluateRows(batch, active, out, [&](size_t row) {
-      return (*numbers).valid[row] && test_->Test(Scalar::Of(At(*numbers, row))) == wanted_;
+      return (*numbers).valid[row] && predicate_->Test(Scalar::Of(At(*numbers, row))) == wanted_;
     });
   }
 
  private:
   NumberExprPtr expr_;
-  RowTestPtr test_;
+  RowPredicatePtr predicate_;
   Tri wanted_;
 };
 
@@ -307,8 +307,8 @@ NodePtr MakeNumberCompareNode(Op op, NumberExprPtr left, NumberExprPtr right, bo
   return std::make_unique<NumberCompareNode>(op, std::move(left), std::move(right), negated);
 }
 
-NodePtr MakeNumberTestNode(NumberExprPtr expr, RowTestPtr test, bool negated) {
-  return std::make_unique<NumberTestNode>(std::move(expr), std::move(test), negated);
+NodePtr MakeNumberPredicateNode(NumberExprPtr expr, RowPredicatePtr predicate, bool negated) {
+  return std::make_unique<NumberPredicateNode>(std::move(expr), std::move(predicate), negated);
 }
 
 }  // namespace kite::query::filter

@@ -5,7 +5,7 @@
 
 #include "query/filter/node.h"
 #include "query/filter/operand.h"
-#include "query/filter/row_test.h"
+#include "query/filter/row_predicate.h"
 #include "query/filter/scalar.h"
 
 namespace kite::query::filter {
@@ -30,6 +30,6 @@ NumberExprPtr MakeBinaryNumber(Op op, NumberExprPtr left, NumberExprPtr right);
 NumberExprPtr MakeUnaryNumber(Op op, NumberExprPtr operand);
 
 NodePtr MakeNumberCompareNode(Op op, NumberExprPtr left, NumberExprPtr right, bool negated);
-NodePtr MakeNumberTestNode(NumberExprPtr expr, RowTestPtr test, bool negated);
+NodePtr MakeNumberPredicateNode(NumberExprPtr expr, RowPredicatePtr predicate, bool negated);
 
 }  // namespace kite::query::filter

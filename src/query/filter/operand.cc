@@ -58,9 +58,9 @@ Scalar ReadElement(Scalar array, int64_t index) {
 
 class RowNode final : public Node {
  public:
-  RowNode(Operand operand, RowTestPtr test, bool negated)
+  RowNode(Operand operand, RowPredicatePtr predicate, bool negated)
       : operand_(std::move(operand)),
-        test_(std::move(test)),
+        predicate_(std::move(predicate)),
         wanted_(negated ? Tri::kFalse : Tri::kTrue) {}
   [[nodiscard]] int cost() const override { return operand_.is_json() ? 2 * kCostRow : kCostRow; }
 
@@ -74,13 +74,13 @@ class RowNode final : public Node {
     std::string scratch;
     EvaluateRows(batch, active, out, [&](size_t row) {
       const Scalar value = operand_.Get(column, batch.begin + row, scratch);
-      return value.kind != Scalar::Kind::kNull && test_->Test(value) == wanted_;
+      return value.kind != Scalar::Kind::kNull && predicate_->Test(value) == wanted_;
     });
   }
 
  private:
   Operand operand_;
-  RowTestPtr test_;
+  RowPredicatePtr predicate_;
   Tri wanted_;
 };
 
@@ -164,8 +164,8 @@ Scalar Operand::Get(const Column& column, size_t row, std::string& scratch) cons
   return {};
 }
 
-NodePtr MakeRowNode(Operand operand, RowTestPtr test, bool negated) {
-  return std::make_unique<RowNode>(std::move(operand), std::move(test), negated);
+NodePtr MakeRowNode(Operand operand, RowPredicatePtr predicate, bool negated) {
+  return std::make_unique<RowNode>(std::move(operand), std::move(predicate), negated);
 }
 
 NodePtr MakeMissingNode(Operand operand, bool negated) {

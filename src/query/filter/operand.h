@@ -8,7 +8,7 @@
 
 #include "query/filter/filter.h"
 #include "query/filter/node.h"
-#include "query/filter/row_test.h"
+#include "query/filter/row_predicate.h"
 #include "query/filter/scalar.h"
 
 namespace kite::query::filter {
@@ -26,8 +26,8 @@ struct Operand {
   [[nodiscard]] bool is_json() const { return kind == Kind::kJson; }
 };
 
-/// `test` on the operand's value. A null value is unknown.
-NodePtr MakeRowNode(Operand operand, RowTestPtr test, bool negated);
+/// `predicate` on the operand's value. A null value is unknown.
+NodePtr MakeRowNode(Operand operand, RowPredicatePtr predicate, bool negated);
 /// Whether the operand has no value; negated: whether it has one. Never unknown.
 NodePtr MakeMissingNode(Operand operand, bool negated);
 /// Compares two operands that are no JSON, of the same kind of value.

@@ -6,7 +6,7 @@
 #include <limits>
 #include <string>
 
-#include "query/filter/row_test.h"
+#include "query/filter/row_predicate.h"
 
 namespace kite::query::filter {
 namespace {

@@ -1,4 +1,4 @@
-// RowTest: a predicate with constants on one value, whatever it was read from. Three-valued: a
+// RowPredicate: a predicate with constants on one value, whatever it was read from. Three-valued: a
 // value of a kind that the constants cannot be compared with is unknown.
 #pragma once
 
@@ -54,22 +54,22 @@ class ConstantSet {
   int size_ = 0;
 };
 
-class RowTest {
+class RowPredicate {
  public:
-  virtual ~RowTest() = default;
+  virtual ~RowPredicate() = default;
   /// `value` is not null.
   [[nodiscard]] virtual Tri Test(const Scalar& value) const = 0;
 };
-using RowTestPtr = std::unique_ptr<const RowTest>;
+using RowPredicatePtr = std::unique_ptr<const RowPredicate>;
 
-RowTestPtr MakeCompareTest(Op op, Constant constant);
+RowPredicatePtr MakeComparePredicate(Op op, Constant constant);
 /// `low op value op2 high`, written that way round: op is kLess or kLessEqual, or both are greater.
-RowTestPtr MakeRangeTest(Constant low, Op op, Op op2, Constant high);
-RowTestPtr MakeInTest(ConstantList list);
-RowTestPtr MakePatternTest(std::unique_ptr<const TextPattern> pattern);
+RowPredicatePtr MakeRangePredicate(Constant low, Op op, Op op2, Constant high);
+RowPredicatePtr MakeInPredicate(ConstantList list);
+RowPredicatePtr MakePatternPredicate(std::unique_ptr<const TextPattern> pattern);
 
 enum class Containment : uint8_t { kAny, kAll };
 /// On arrays: whether any, or all, of the constants are elements.
-RowTestPtr MakeContainsTest(Containment containment, ConstantList list);
+RowPredicatePtr MakeContainsPredicate(Containment containment, ConstantList list);
 
 }  // namespace kite::query::filter

@@ -1,4 +1,4 @@
-#include "query/filter/row_test.h"
+#include "query/filter/row_predicate.h"
 
 #include <algorithm>
 #include <bit>
@@ -35,9 +35,9 @@ bool SameConstant(const Constant& a, const Constant& b) {
   return std::equal(list_a->begin(), list_a->end(), list_b->begin(), list_b->end(), SameConstant);
 }
 
-class CompareTest final : public RowTest {
+class ComparePredicate final : public RowPredicate {
  public:
-  CompareTest(Op op, Constant constant) : op_(op), constant_(std::move(constant)) {}
+  ComparePredicate(Op op, Constant constant) : op_(op), constant_(std::move(constant)) {}
   [[nodiscard]] Tri Test(const Scalar& value) const override {
     return TestCompare(op_, value, constant_);
   }
@@ -47,9 +47,9 @@ class CompareTest final : public RowTest {
   Constant constant_;
 };
 
-class RangeTest final : public RowTest {
+class RangePredicate final : public RowPredicate {
  public:
-  RangeTest(Constant low, Op op, Op op2, Constant high)
+  RangePredicate(Constant low, Op op, Op op2, Constant high)
       : low_(std::move(low)), op_(Mirrored(op)), op2_(op2), high_(std::move(high)) {}
   [[nodiscard]] Tri Test(const Scalar& value) const override {
     const Tri low = TestCompare(op_, value, low_);
@@ -65,9 +65,9 @@ class RangeTest final : public RowTest {
   Constant high_;
 };
 
-class InTest final : public RowTest {
+class InPredicate final : public RowPredicate {
  public:
-  explicit InTest(ConstantList list) : set_(std::move(list)) {}
+  explicit InPredicate(ConstantList list) : set_(std::move(list)) {}
   [[nodiscard]] Tri Test(const Scalar& value) const override {
     if (set_.Find(value) != ConstantSet::kAbsent) return Tri::kTrue;
     return set_.empty() || set_.HasKind(value.kind) ? Tri::kFalse : Tri::kUnknown;
@@ -77,9 +77,10 @@ class InTest final : public RowTest {
   ConstantSet set_;
 };
 
-class PatternTest final : public RowTest {
+class PatternPredicate final : public RowPredicate {
  public:
-  explicit PatternTest(std::unique_ptr<const TextPattern> pattern) : pattern_(std::move(pattern)) {}
+  explicit PatternPredicate(std::unique_ptr<const TextPattern> pattern)
+      : pattern_(std::move(pattern)) {}
   [[nodiscard]] Tri Test(const Scalar& value) const override {
     if (value.kind != Scalar::Kind::kText) return Tri::kUnknown;
     return ToTri(pattern_->Matches(value.text));
@@ -89,9 +90,9 @@ class PatternTest final : public RowTest {
   std::unique_ptr<const TextPattern> pattern_;
 };
 
-class ContainsTest final : public RowTest {
+class ContainsPredicate final : public RowPredicate {
  public:
-  ContainsTest(Containment containment, ConstantList list)
+  ContainsPredicate(Containment containment, ConstantList list)
       : containment_(containment), set_(std::move(list)) {}
   [[nodiscard]] Tri Test(const Scalar& value) const override {
     if (value.kind != Scalar::Kind::kArray) return Tri::kUnknown;
@@ -200,22 +201,24 @@ int ConstantSet::Find(const Scalar& value) const {
   }
 }
 
-RowTestPtr MakeCompareTest(Op op, Constant constant) {
-  return std::make_unique<CompareTest>(op, std::move(constant));
+RowPredicatePtr MakeComparePredicate(Op op, Constant constant) {
+  return std::make_unique<ComparePredicate>(op, std::move(constant));
 }
 
-RowTestPtr MakeRangeTest(Constant low, Op op, Op op2, Constant high) {
-  return std::make_unique<RangeTest>(std::move(low), op, op2, std::move(high));
+RowPredicatePtr MakeRangePredicate(Constant low, Op op, Op op2, Constant high) {
+  return std::make_unique<RangePredicate>(std::move(low), op, op2, std::move(high));
 }
 
-RowTestPtr MakeInTest(ConstantList list) { return std::make_unique<InTest>(std::move(list)); }
-
-RowTestPtr MakePatternTest(std::unique_ptr<const TextPattern> pattern) {
-  return std::make_unique<PatternTest>(std::move(pattern));
+RowPredicatePtr MakeInPredicate(ConstantList list) {
+  return std::make_unique<InPredicate>(std::move(list));
 }
 
-RowTestPtr MakeContainsTest(Containment containment, ConstantList list) {
-  return std::make_unique<ContainsTest>(containment, std::move(list));
+RowPredicatePtr MakePatternPredicate(std::unique_ptr<const TextPattern> pattern) {
+  return std::make_unique<PatternPredicate>(std::move(pattern));
+}
+
+RowPredicatePtr MakeContainsPredicate(Containment containment, ConstantList list) {
+  return std::make_unique<ContainsPredicate>(containment, std::move(list));
 }
 
 }  // namespace kite::query::filter
