@@ -27,7 +27,7 @@ def test_every_call_takes_an_alias(client, name, alias):
     client.upsert(alias, [{**rows[4], "num": -4}])
     assert count(client, alias) == count(client, name) == 19
     assert client.search(alias, data=[rows[5]["vec"]], anns_field="vec", limit=1)[0][0].id == 5
-    assert client.get(alias, 4, output_fields=["num"]) == [{"id": 4, "num": -4}]
+    assert list(client.get(alias, 4, output_fields=["num"])) == [{"id": 4, "num": -4}]
     assert client.list_partitions(alias) == ["_default"]
     assert client.list_indexes(alias) == ["vec"]
     assert client.get_load_state(alias)["state"].name == "Loaded"

@@ -33,7 +33,7 @@ def test_a_whole_life(server, name):
             hits = await client.search(name, data=[data[7]], limit=3, anns_field="vec", output_fields=["num"])
             chosen = np.array([i for i in range(100) if i != 6])
             assert [hit.id for hit in hits[0]] == top_keys("L2", data[chosen], chosen, data[7], 3)
-            assert await client.get(name, [5, 6], output_fields=["num"]) == [{"id": 5, "num": -5}]
+            assert list(await client.get(name, [5, 6], output_fields=["num"])) == [{"id": 5, "num": -5}]
             rows = await client.query(name, filter="num < 30", output_fields=["count(*)"])
             assert rows[0]["count(*)"] == 4
             assert (await client.get_collection_stats(name))["row_count"] == 99

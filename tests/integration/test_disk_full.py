@@ -52,7 +52,7 @@ def test_a_full_disk_fails_writes_and_nothing_else(small_disk, private_server, c
     server.crash()
     client = connection(server)
     assert count(client, "c") == acknowledged * 500 + 1
-    assert client.get("c", 10_000_000, output_fields=["id"]) == [{"id": 10_000_000}]
+    assert list(client.get("c", 10_000_000, output_fields=["id"])) == [{"id": 10_000_000}]
 
 
 def batch(number: int) -> list[dict]:

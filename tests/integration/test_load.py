@@ -48,7 +48,7 @@ def test_rows_written_while_released_are_there_after_loading(client, name):
     client.delete(name, ids=[0, 20])
     client.load_collection(name)
     assert count(client, name) == 38
-    assert client.get(name, [0, 1, 20, 21], output_fields=["id"]) == [{"id": 1}, {"id": 21}]
+    assert list(client.get(name, [0, 1, 20, 21], output_fields=["id"])) == [{"id": 1}, {"id": 21}]
 
 
 def test_loading_twice_and_releasing_twice_are_fine(client, name):

@@ -92,7 +92,7 @@ def test_insert_search_query_delete(collection):
     assert [list(h.ids) for h in hits] == [top_keys("L2", data, np.arange(200), data[i], 5) for i in (3, 150)]
     assert hits[0][0].entity.get("num") == 30 and hits[0][0].distance == pytest.approx(0, abs=1e-6)
     rows = collection.query("id in [1, 2] or num == 500", output_fields=["text"])
-    assert rows == [{"id": 1, "text": "t1"}, {"id": 2, "text": "t2"}, {"id": 50, "text": "t1"}]
+    assert list(rows) == [{"id": 1, "text": "t1"}, {"id": 2, "text": "t2"}, {"id": 50, "text": "t1"}]
     assert collection.query("", output_fields=["count(*)"])[0]["count(*)"] == 200
     assert collection.delete("id in [1, 2, 3]").delete_count == 3
     result = collection.upsert(columns(data[:5], first=198))

@@ -60,7 +60,7 @@ def test_dropping_takes_the_rows_along(client, parted):
 
 def test_the_default_partition_stays(client, parted):
     client.release_collection(parted)
-    with pytest.raises(MilvusException, match="_default"):
+    with pytest.raises(MilvusException, match="default"):
         client.drop_partition(parted, "_default")
 
 

@@ -101,8 +101,8 @@ def test_templates(client, collection):
 
 def test_ids_and_get(client, collection):
     assert keys_of(client.query(collection, ids=[5, 3, 5, 999_999], output_fields=["num"])) == [3, 5]
-    assert client.get(collection, [4, 2], output_fields=["num"]) == [{"id": 2, "num": 2}, {"id": 4, "num": 4}]
-    assert client.get(collection, 9, output_fields=["text"]) == [{"id": 9, "text": "t009"}]
+    assert list(client.get(collection, [4, 2], output_fields=["num"])) == [{"id": 2, "num": 2}, {"id": 4, "num": 4}]
+    assert list(client.get(collection, 9, output_fields=["text"])) == [{"id": 9, "text": "t009"}]
     assert client.get(collection, [999_999]) == []
     assert client.get(collection, []) == []
 
@@ -112,9 +112,9 @@ def test_output_fields(client, collection):
     assert set(row) == {"id", "num", "text", "doc", "vec", "extra"}
     assert (row["doc"], row["extra"]) == ({"k": 12, "l": [0]}, 24)
     assert np.asarray(row["vec"], np.float32).tobytes() == vectors(ROWS + 3, 4)[12].tobytes()
-    assert client.query(collection, filter="id == 12", output_fields=["extra"]) == [{"id": 12, "extra": 24}]
+    assert list(client.query(collection, filter="id == 12", output_fields=["extra"])) == [{"id": 12, "extra": 24}]
     assert client.query(collection, filter="id == 12", output_fields=["$meta"])[0]["extra"] == 24
-    assert client.query(collection, filter="id == 12", output_fields=["id"]) == [{"id": 12}]
+    assert list(client.query(collection, filter="id == 12", output_fields=["id"])) == [{"id": 12}]
 
 
 def test_unknown_output_fields_without_a_dynamic_field(client, name):

@@ -217,7 +217,7 @@ def test_dynamic_fields(client, name, flushed):
     got = client.query(name, filter="id >= 0", output_fields=["*"])
     assert [{k: v for k, v in row.items() if k not in ("id", "vec")} for row in got] == extras
     some = client.query(name, filter="id >= 0", output_fields=["size"])
-    assert some == [{"id": 0, "size": 3}, {"id": 1}, {"id": 2}, {"id": 3, "size": 2.5}]
+    assert list(some) == [{"id": 0, "size": 3}, {"id": 1}, {"id": 2}, {"id": 3, "size": 2.5}]
     assert [row["id"] for row in client.query(name, filter='colour == "red"')] == [0]
     assert [row["id"] for row in client.query(name, filter='$meta["size"] > 2.6')] == [0]
     assert [row["id"] for row in client.query(name, filter='deep["a"][1]["b"] == 2')] == [1]
