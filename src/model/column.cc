@@ -65,7 +65,8 @@ Buffer ReadBuffer(BinaryReader& body, uint64_t size, const std::shared_ptr<const
   const std::string_view bytes = body.Take(size);
   body.Take(PaddingOf(size));
   if (body.failed() || bytes.empty()) return {};
-  if (reinterpret_cast<uintptr_t>(bytes.data()) % kAlignment == 0) return Buffer::Borrow(bytes, owner);
+  if (reinterpret_cast<uintptr_t>(bytes.data()) % kAlignment == 0)
+    return Buffer::Borrow(bytes, owner);
   std::vector<uint64_t> copy((bytes.size() + 7) / 8);
   std::memcpy(copy.data(), bytes.data(), bytes.size());
   auto aligned = std::make_shared<const std::vector<uint64_t>>(std::move(copy));
@@ -130,17 +131,26 @@ To NumberFrom(const Value& value) {
 Value Column::At(size_t row) const {
   if (!IsValid(row)) return {};
   switch (type) {
-    case DataType::kBool: return Values<uint8_t>()[row] != 0;
-    case DataType::kInt8: return int64_t{Values<int8_t>()[row]};
-    case DataType::kInt16: return int64_t{Values<int16_t>()[row]};
-    case DataType::kInt32: return int64_t{Values<int32_t>()[row]};
+    case DataType::kBool:
+      return Values<uint8_t>()[row] != 0;
+    case DataType::kInt8:
+      return int64_t{Values<int8_t>()[row]};
+    case DataType::kInt16:
+      return int64_t{Values<int16_t>()[row]};
+    case DataType::kInt32:
+      return int64_t{Values<int32_t>()[row]};
     case DataType::kInt64:
-    case DataType::kTimestamptz: return Values<int64_t>()[row];
-    case DataType::kFloat: return double{Values<float>()[row]};
-    case DataType::kDouble: return Values<double>()[row];
+    case DataType::kTimestamptz:
+      return Values<int64_t>()[row];
+    case DataType::kFloat:
+      return double{Values<float>()[row]};
+    case DataType::kDouble:
+      return Values<double>()[row];
     case DataType::kVarChar:
-    case DataType::kJson: return std::string(Bytes(row));
-    default: break;
+    case DataType::kJson:
+      return std::string(Bytes(row));
+    default:
+      break;
   }
   KITE_CHECK(false, "only scalars have a Value");
 }
@@ -152,7 +162,8 @@ const Column* RowBatch::Find(FieldId field) const {
   return nullptr;
 }
 
-ColumnBuilder::ColumnBuilder(FieldId field, DataType type, DataType element_type, uint32_t dim, bool nullable)
+ColumnBuilder::ColumnBuilder(FieldId field, DataType type, DataType element_type, uint32_t dim,
+                             bool nullable)
     : field_(field), type_(type), element_type_(element_type), dim_(dim), nullable_(nullable) {
   if (IsVariableWidth(type_)) offsets_.push_back(0);
 }
@@ -174,7 +185,8 @@ void ColumnBuilder::AppendBytes(std::string_view bytes) {
   if (IsVariableWidth(type_)) {
     offsets_.push_back(data_.size());
   } else {
-    KITE_CHECK(bytes.size() == FixedWidth(type_, dim_), "a value of another width than its column's");
+    KITE_CHECK(bytes.size() == FixedWidth(type_, dim_),
+               "a value of another width than its column's");
   }
   ++rows_;
   if (!valid_.empty()) valid_.push_back(1);
@@ -183,15 +195,23 @@ void ColumnBuilder::AppendBytes(std::string_view bytes) {
 void ColumnBuilder::AppendValue(const Value& value) {
   if (std::holds_alternative<std::monostate>(value)) return AppendNull();
   switch (type_) {
-    case DataType::kBool: return AppendFixed<uint8_t>(NumberFrom<bool>(value) ? 1 : 0);
-    case DataType::kInt8: return AppendFixed(NumberFrom<int8_t>(value));
-    case DataType::kInt16: return AppendFixed(NumberFrom<int16_t>(value));
-    case DataType::kInt32: return AppendFixed(NumberFrom<int32_t>(value));
+    case DataType::kBool:
+      return AppendFixed<uint8_t>(NumberFrom<bool>(value) ? 1 : 0);
+    case DataType::kInt8:
+      return AppendFixed(NumberFrom<int8_t>(value));
+    case DataType::kInt16:
+      return AppendFixed(NumberFrom<int16_t>(value));
+    case DataType::kInt32:
+      return AppendFixed(NumberFrom<int32_t>(value));
     case DataType::kInt64:
-    case DataType::kTimestamptz: return AppendFixed(NumberFrom<int64_t>(value));
-    case DataType::kFloat: return AppendFixed(NumberFrom<float>(value));
-    case DataType::kDouble: return AppendFixed(NumberFrom<double>(value));
-    default: break;
+    case DataType::kTimestamptz:
+      return AppendFixed(NumberFrom<int64_t>(value));
+    case DataType::kFloat:
+      return AppendFixed(NumberFrom<float>(value));
+    case DataType::kDouble:
+      return AppendFixed(NumberFrom<double>(value));
+    default:
+      break;
   }
   const auto* text = std::get_if<std::string>(&value);
   KITE_CHECK(text != nullptr && (type_ == DataType::kVarChar || type_ == DataType::kJson),
@@ -231,7 +251,8 @@ Column ColumnBuilder::Finish() {
   return column;
 }
 
-void EncodeColumn(const Column& column, std::string& header, std::vector<std::string_view>& pieces) {
+void EncodeColumn(const Column& column, std::string& header,
+                  std::vector<std::string_view>& pieces) {
   PutVarint(header, static_cast<uint64_t>(column.field.value()));
   PutFixed(header, static_cast<uint8_t>(column.type));
   PutFixed(header, static_cast<uint8_t>(column.element_type));
@@ -250,7 +271,8 @@ Result<RowBatch> DecodeColumns(BinaryReader& header, BinaryReader& body, size_t 
                                std::shared_ptr<const void> owner) {
   std::vector<ColumnHeader> headers;
   if (count > kColumnsMax) {
-    return Status::Corruption(StatusSubject::kNone, std::to_string(count) + " columns are more than a batch can have");
+    return Status::Corruption(StatusSubject::kNone,
+                              std::to_string(count) + " columns are more than a batch can have");
   }
   for (size_t i = 0; i < count && !header.failed(); ++i) headers.push_back(ReadHeader(header));
   RowBatch batch;

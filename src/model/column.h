@@ -1,12 +1,15 @@
-// Column: the values of one field for a run of rows, as immutable buffers. RowBatch: columns of equal length.
+// Column: the values of one field for a run of rows, as immutable buffers. RowBatch: columns of
+// equal length.
 //
 // Layout, the same in requests, log records, growing segments and results:
-//   fixed width   `data`: rows x width, little-endian (bool: one byte). Null rows of scalars have a zero slot;
-//                 null rows of vectors have none: `data` holds the non-null vectors only.
+//   fixed width   `data`: rows x width, little-endian (bool: one byte). Null rows of scalars have a
+//                 zero slot; null rows of vectors have none: `data` holds the other vectors only.
 //   variable      `offsets`: rows + 1 uint64, from 0; `data`: the bytes. Null rows are empty.
-//                 ARRAY value: its elements; fixed-width elements raw; VARCHAR elements as uint32 length + bytes each.
-//                 JSON value: its UTF-8 text.
+//                 ARRAY value: its elements; fixed-width elements raw; VARCHAR elements as uint32
+//                 length + bytes each. JSON value: its UTF-8 text.
 //   `valid`       one byte per row, 1 = a value; empty buffer = no nulls.
+// Encoded, every buffer is padded to 8 bytes: buffers of an aligned body are borrowed, others
+// copied, so that typed access is always aligned.
 #pragma once
 
 #include <memory>
@@ -34,7 +37,8 @@ class Buffer {
   template <typename T>
   static Buffer OwnVector(std::vector<T> values) {
     auto owner = std::make_shared<const std::vector<T>>(std::move(values));
-    const std::string_view view(reinterpret_cast<const char*>(owner->data()), owner->size() * sizeof(T));
+    const std::string_view view(reinterpret_cast<const char*>(owner->data()),
+                                owner->size() * sizeof(T));
     return Buffer(view, std::move(owner));
   }
   static Buffer Borrow(std::string_view bytes, std::shared_ptr<const void> owner) {
@@ -50,7 +54,8 @@ class Buffer {
   }
 
  private:
-  Buffer(std::string_view view, std::shared_ptr<const void> owner) : view_(view), owner_(std::move(owner)) {}
+  Buffer(std::string_view view, std::shared_ptr<const void> owner)
+      : view_(view), owner_(std::move(owner)) {}
   std::string_view view_;
   std::shared_ptr<const void> owner_;
 };
@@ -65,7 +70,9 @@ struct Column {
   Buffer offsets;
   Buffer data;
 
-  [[nodiscard]] bool IsValid(size_t row) const { return valid.empty() || valid.As<uint8_t>()[row] != 0; }
+  [[nodiscard]] bool IsValid(size_t row) const {
+    return valid.empty() || valid.As<uint8_t>()[row] != 0;
+  }
   [[nodiscard]] size_t width() const { return FixedWidth(type, dim); }
   /// Fixed-width scalars (8-byte aligned when T needs it; see Buffer owners).
   template <typename T>
@@ -104,7 +111,8 @@ class ColumnBuilder {
   }
   /// Converts to the column's scalar type; monostate appends null.
   void AppendValue(const Value& value);
-  /// Copies one row of a column of the same type. For vectors, `vector_index` is the compact position.
+  /// Copies one row of a column of the same type. For vectors, `vector_index` is the compact
+  /// position.
   void AppendFrom(const Column& column, size_t row, size_t vector_index);
   void AppendFrom(const Column& column, size_t row) { AppendFrom(column, row, row); }
   void Reserve(size_t rows);
@@ -123,12 +131,13 @@ class ColumnBuilder {
   std::string data_;
 };
 
-/// Appends the header of `column` to `header` and its buffers to `pieces` (valid, offsets, data; gathered, not
-/// copied). The pieces point into the column.
+/// Appends the header of `column` to `header` and its buffers to `pieces` (valid, offsets, data;
+/// gathered, not copied). The pieces point into the column.
 void EncodeColumn(const Column& column, std::string& header, std::vector<std::string_view>& pieces);
 
-/// Counterpart of a sequence of EncodeColumn calls: reads `count` column headers from `header`, then their
-/// buffers from `body`. Buffers borrow from `owner`. Corruption when lengths, offsets or types do not fit.
+/// Counterpart of a sequence of EncodeColumn calls: reads `count` column headers from `header`,
+/// then their buffers from `body`. Buffers borrow from `owner`. Corruption when lengths, offsets or
+/// types do not fit.
 Result<RowBatch> DecodeColumns(BinaryReader& header, BinaryReader& body, size_t count,
                                std::shared_ptr<const void> owner);
 

@@ -1,4 +1,5 @@
-// Columns from bytes: the first two say how many columns and how long the header is, the rest is header and body.
+// Columns from bytes: the first two say how many columns and how long the header is, the rest is
+// header and body.
 #include <cstddef>
 #include <cstdint>
 

@@ -28,7 +28,8 @@ Column Scalars(DataType type, const std::vector<Value>& values) {
   return builder.Finish();
 }
 
-Column Strings(DataType type, DataType element_type, const std::vector<std::optional<std::string>>& values) {
+Column Strings(DataType type, DataType element_type,
+               const std::vector<std::optional<std::string>>& values) {
   ColumnBuilder builder(kField, type, element_type, 0, true);
   for (const auto& value : values) value ? builder.AppendBytes(*value) : builder.AppendNull();
   return builder.Finish();
@@ -80,13 +81,19 @@ std::vector<Column> OneOfEach() {
   columns.push_back(Scalars(DataType::kTimestamptz, {int64_t{1}, {}, int64_t{3}}));
   columns.push_back(Scalars(DataType::kFloat, {1.5, {}, -2.0}));
   columns.push_back(Scalars(DataType::kDouble, {1e300, -0.25, {}}));
-  columns.push_back(Scalars(DataType::kVarChar, {std::string("a"), {}, std::string("long enough to be on the heap")}));
+  columns.push_back(Scalars(DataType::kVarChar,
+                            {std::string("a"), {}, std::string("long enough to be on the heap")}));
   columns.push_back(Scalars(DataType::kJson, {std::string("{\"a\":1}"), std::string("null"), {}}));
-  columns.push_back(Strings(DataType::kArray, DataType::kVarChar, {StringElements({"x", "", "yz"}), "", std::nullopt}));
-  columns.push_back(Strings(DataType::kArray, DataType::kFloat, {Pack({1, 2, 3}), std::nullopt, Pack({4})}));
-  columns.push_back(Strings(DataType::kSparseFloatVector, DataType::kNone, {std::string(8, '\1'), std::nullopt, ""}));
-  for (const auto& [type, dim] : {std::pair{DataType::kFloatVector, 2U}, {DataType::kFloat16Vector, 3U},
-                                  {DataType::kBFloat16Vector, 5U}, {DataType::kInt8Vector, 3U},
+  columns.push_back(Strings(DataType::kArray, DataType::kVarChar,
+                            {StringElements({"x", "", "yz"}), "", std::nullopt}));
+  columns.push_back(
+      Strings(DataType::kArray, DataType::kFloat, {Pack({1, 2, 3}), std::nullopt, Pack({4})}));
+  columns.push_back(Strings(DataType::kSparseFloatVector, DataType::kNone,
+                            {std::string(8, '\1'), std::nullopt, ""}));
+  for (const auto& [type, dim] : {std::pair{DataType::kFloatVector, 2U},
+                                  {DataType::kFloat16Vector, 3U},
+                                  {DataType::kBFloat16Vector, 5U},
+                                  {DataType::kInt8Vector, 3U},
                                   {DataType::kBinaryVector, 24U}}) {
     ColumnBuilder builder(kField, type, DataType::kNone, dim, true);
     builder.AppendBytes(std::string(FixedWidth(type, dim), 'v'));
@@ -165,7 +172,8 @@ TEST(ColumnTest, EncodingRoundTripsAndAligns) {
 TEST(ColumnTest, AlignedBodiesAreBorrowedAndOthersCopied) {
   const Encoded encoded = Encode(std::vector{Scalars(DataType::kInt64, {int64_t{1}, int64_t{2}})});
   for (const size_t shift : {0, 1}) {
-    auto owner = std::make_shared<const std::string>(std::string(shift, '-') + encoded.body + std::string(32, '-'));
+    auto owner = std::make_shared<const std::string>(std::string(shift, '-') + encoded.body +
+                                                     std::string(32, '-'));
     BinaryReader header(encoded.header);
     BinaryReader body(std::string_view(*owner).substr(shift));
     const auto batch = DecodeColumns(header, body, 1, owner);
@@ -180,7 +188,8 @@ TEST(ColumnTest, NoRowsAndNoColumns) {
   const auto nothing = Decode({}, 0);
   ASSERT_TRUE(nothing.ok());
   EXPECT_EQ(nothing->rows, 0U);
-  const std::vector<Column> columns = {Scalars(DataType::kInt64, {}), Strings(DataType::kJson, DataType::kNone, {})};
+  const std::vector<Column> columns = {Scalars(DataType::kInt64, {}),
+                                       Strings(DataType::kJson, DataType::kNone, {})};
   const auto batch = Decode(Encode(columns), 2);
   ASSERT_TRUE(batch.ok());
   EXPECT_EQ(batch->rows, 0U);
@@ -213,13 +222,16 @@ TEST(ColumnTest, ChangedBytesNeverCrash) {
     const auto batch = DecodeColumns(header, body, columns.size(), owner);
     if (!batch.ok()) continue;
     for (const Column& column : batch->columns) {
-      for (size_t row = 0; row < column.rows && IsVariableWidth(column.type); ++row) (void)column.Bytes(row);
+      for (size_t row = 0; row < column.rows && IsVariableWidth(column.type); ++row)
+        (void)column.Bytes(row);
     }
   }
 }
 
 void ExpectCorrupt(Column column, const char* why) {
-  EXPECT_TRUE(Decode(Encode(std::vector{std::move(column)}), 1).status().Is(StatusKind::kCorruption)) << why;
+  EXPECT_TRUE(
+      Decode(Encode(std::vector{std::move(column)}), 1).status().Is(StatusKind::kCorruption))
+      << why;
 }
 
 TEST(ColumnTest, MalformedColumnsAreCorruption) {
@@ -254,7 +266,8 @@ TEST(ColumnTest, MalformedColumnsAreCorruption) {
   changed = texts;
   changed.element_type = DataType::kInt8;
   ExpectCorrupt(changed, "an element type without an array");
-  ExpectCorrupt(Strings(DataType::kArray, DataType::kVarChar, {"\5\0\0\0abc"}), "an element beyond its array");
+  ExpectCorrupt(Strings(DataType::kArray, DataType::kVarChar, {"\5\0\0\0abc"}),
+                "an element beyond its array");
   ExpectCorrupt(Strings(DataType::kArray, DataType::kInt32, {"abc"}), "half an element");
   ExpectCorrupt(Strings(DataType::kArray, DataType::kJson, {"abc"}), "an unstorable element type");
   changed = Scalars(DataType::kBool, {true});

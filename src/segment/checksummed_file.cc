@@ -15,7 +15,8 @@ constexpr size_t kMapAlignment = 32;
 /// For stores whose views lie anywhere in memory.
 class AlignedCopy final : public store::ObjectView {
  public:
-  explicit AlignedCopy(std::string_view bytes) : size_(bytes.size()), blocks_((size_ + kMapAlignment - 1) / kMapAlignment) {
+  explicit AlignedCopy(std::string_view bytes)
+      : size_(bytes.size()), blocks_((size_ + kMapAlignment - 1) / kMapAlignment) {
     if (size_ > 0) std::memcpy(blocks_.data(), bytes.data(), size_);
   }
   [[nodiscard]] std::string_view bytes() const override {
@@ -32,20 +33,23 @@ class AlignedCopy final : public store::ObjectView {
 
 Status SizeMismatch(const FileMeta& file, uint64_t size) {
   return Status::Corruption(StatusSubject::kSegment, file.key + " has " + std::to_string(size) +
-                                                         " bytes, its manifest says " + std::to_string(file.size));
+                                                         " bytes, its manifest says " +
+                                                         std::to_string(file.size));
 }
 
 Status VerifyBlock(std::string_view block, const FileMeta& file, size_t index) {
   if (Crc32c(0, block.data(), block.size()) == file.block_crcs[index]) return {};
   return Status::Corruption(StatusSubject::kSegment,
-                            file.key + ": the checksum of block " + std::to_string(index) + " (bytes from " +
-                                std::to_string(index * kChecksumBlockBytes) + ") does not match");
+                            file.key + ": the checksum of block " + std::to_string(index) +
+                                " (bytes from " + std::to_string(index * kChecksumBlockBytes) +
+                                ") does not match");
 }
 
 Status CheckBlockCount(const FileMeta& file) {
   if (file.block_crcs.size() == BlockCount(file.size)) return {};
-  return Status::Corruption(StatusSubject::kSegment, file.key + " has " + std::to_string(file.block_crcs.size()) +
-                                                         " checksums for " + std::to_string(file.size) + " bytes");
+  return Status::Corruption(StatusSubject::kSegment,
+                            file.key + " has " + std::to_string(file.block_crcs.size()) +
+                                " checksums for " + std::to_string(file.size) + " bytes");
 }
 
 }  // namespace
@@ -58,7 +62,8 @@ ChecksummedWriter::ChecksummedWriter(std::unique_ptr<store::ObjectWriter> writer
 Result<std::unique_ptr<ChecksummedWriter>> ChecksummedWriter::Open(const Context& context,
                                                                    store::ObjectStore& objects,
                                                                    const std::string& key) {
-  KITE_ASSIGN_OR_RETURN(std::unique_ptr<store::ObjectWriter> writer, objects.OpenWriter(context, key));
+  KITE_ASSIGN_OR_RETURN(std::unique_ptr<store::ObjectWriter> writer,
+                        objects.OpenWriter(context, key));
   return std::unique_ptr<ChecksummedWriter>(new ChecksummedWriter(std::move(writer), key));
 }
 
@@ -81,8 +86,8 @@ Result<FileMeta> ChecksummedWriter::Finish() {
   return std::move(meta_);
 }
 
-Result<FileMeta> WriteFile(const Context& context, store::ObjectStore& objects, const std::string& key,
-                           std::string_view bytes) {
+Result<FileMeta> WriteFile(const Context& context, store::ObjectStore& objects,
+                           const std::string& key, std::string_view bytes) {
   KITE_ASSIGN_OR_RETURN(auto writer, ChecksummedWriter::Open(context, objects, key));
   KITE_RETURN_IF_ERROR(writer->Append(bytes));
   return writer->Finish();
@@ -106,15 +111,18 @@ Status VerifyFile(const Context& context, store::ObjectStore& objects, const Fil
     KITE_RETURN_IF_ERROR(context.Check());
     const uint64_t offset = block * kChecksumBlockBytes;
     const uint64_t size = std::min<uint64_t>(kChecksumBlockBytes, file.size - offset);
-    KITE_ASSIGN_OR_RETURN(const std::string bytes, objects.GetRange(context, file.key, offset, size));
+    KITE_ASSIGN_OR_RETURN(const std::string bytes,
+                          objects.GetRange(context, file.key, offset, size));
     KITE_RETURN_IF_ERROR(VerifyBlock(bytes, file, block));
   }
   return {};
 }
 
-Result<std::shared_ptr<const store::ObjectView>> MapUnverified(const Context& context, store::ObjectStore& objects,
+Result<std::shared_ptr<const store::ObjectView>> MapUnverified(const Context& context,
+                                                               store::ObjectStore& objects,
                                                                const FileMeta& file) {
-  KITE_ASSIGN_OR_RETURN(std::shared_ptr<const store::ObjectView> view, objects.Map(context, file.key));
+  KITE_ASSIGN_OR_RETURN(std::shared_ptr<const store::ObjectView> view,
+                        objects.Map(context, file.key));
   const std::string_view bytes = view->bytes();
   if (bytes.size() != file.size) return SizeMismatch(file, bytes.size());
   if (reinterpret_cast<uintptr_t>(bytes.data()) % kMapAlignment != 0) {
@@ -123,7 +131,8 @@ Result<std::shared_ptr<const store::ObjectView>> MapUnverified(const Context& co
   return view;
 }
 
-Result<std::shared_ptr<const store::ObjectView>> MapFile(const Context& context, store::ObjectStore& objects,
+Result<std::shared_ptr<const store::ObjectView>> MapFile(const Context& context,
+                                                         store::ObjectStore& objects,
                                                          const FileMeta& file) {
   KITE_ASSIGN_OR_RETURN(auto view, MapUnverified(context, objects, file));
   if (file.size <= kVerifyOnMapBytes) KITE_RETURN_IF_ERROR(VerifyBytes(view->bytes(), file));

@@ -1,4 +1,5 @@
-// Objects with block checksums: written once through ChecksummedWriter, compared by VerifyFile or VerifyBytes.
+// Objects with block checksums: written once through ChecksummedWriter, compared by VerifyFile or
+// VerifyBytes.
 #pragma once
 
 #include <memory>
@@ -15,7 +16,8 @@ namespace kite::segment {
 /// An ObjectWriter that also computes the FileMeta.
 class ChecksummedWriter {
  public:
-  static Result<std::unique_ptr<ChecksummedWriter>> Open(const Context& context, store::ObjectStore& objects,
+  static Result<std::unique_ptr<ChecksummedWriter>> Open(const Context& context,
+                                                         store::ObjectStore& objects,
                                                          const std::string& key);
   Status Append(std::string_view bytes);
   /// Makes the object durable and visible.
@@ -30,8 +32,8 @@ class ChecksummedWriter {
 };
 
 /// Writes `bytes` as one object.
-Result<FileMeta> WriteFile(const Context& context, store::ObjectStore& objects, const std::string& key,
-                           std::string_view bytes);
+Result<FileMeta> WriteFile(const Context& context, store::ObjectStore& objects,
+                           const std::string& key, std::string_view bytes);
 
 /// Compares size and every block's checksum. Corruption(Segment) names key and block.
 Status VerifyBytes(std::string_view bytes, const FileMeta& file);
@@ -43,11 +45,13 @@ Status VerifyFile(const Context& context, store::ObjectStore& objects, const Fil
 inline constexpr uint64_t kVerifyOnMapBytes = uint64_t{4} << 20;
 
 /// Maps the object at an address that suits vectors (32 bytes). Its size is compared, nothing else.
-Result<std::shared_ptr<const store::ObjectView>> MapUnverified(const Context& context, store::ObjectStore& objects,
+Result<std::shared_ptr<const store::ObjectView>> MapUnverified(const Context& context,
+                                                               store::ObjectStore& objects,
                                                                const FileMeta& file);
 
 /// MapUnverified, and the checksums as well when the file is small.
-Result<std::shared_ptr<const store::ObjectView>> MapFile(const Context& context, store::ObjectStore& objects,
+Result<std::shared_ptr<const store::ObjectView>> MapFile(const Context& context,
+                                                         store::ObjectStore& objects,
                                                          const FileMeta& file);
 
 }  // namespace kite::segment

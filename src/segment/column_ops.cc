@@ -23,13 +23,16 @@ Buffer GatherFixed(const Column& column, std::span<const engine::Row> rows) {
   char* to = data.data();
   switch (width) {
     case 8:
-      for (const engine::Row row : rows) std::memcpy(std::exchange(to, to + 8), from + size_t{row} * 8, 8);
+      for (const engine::Row row : rows)
+        std::memcpy(std::exchange(to, to + 8), from + size_t{row} * 8, 8);
       break;
     case 4:
-      for (const engine::Row row : rows) std::memcpy(std::exchange(to, to + 4), from + size_t{row} * 4, 4);
+      for (const engine::Row row : rows)
+        std::memcpy(std::exchange(to, to + 4), from + size_t{row} * 4, 4);
       break;
     default:
-      for (const engine::Row row : rows) std::memcpy(std::exchange(to, to + width), from + row * width, width);
+      for (const engine::Row row : rows)
+        std::memcpy(std::exchange(to, to + width), from + row * width, width);
   }
   return Buffer::Own(std::move(data));
 }
@@ -104,10 +107,12 @@ Column FirstRows(const Column& column, size_t rows, const std::shared_ptr<const 
   if (rows >= column.rows) return column;
   Column result = SameKind(column);
   result.rows = rows;
-  if (!column.valid.empty()) result.valid = Buffer::Borrow(column.valid.view().substr(0, rows), owner);
+  if (!column.valid.empty())
+    result.valid = Buffer::Borrow(column.valid.view().substr(0, rows), owner);
   size_t data_bytes = rows * column.width();
   if (model::IsVariableWidth(column.type)) {
-    result.offsets = Buffer::Borrow(column.offsets.view().substr(0, (rows + 1) * sizeof(uint64_t)), owner);
+    result.offsets =
+        Buffer::Borrow(column.offsets.view().substr(0, (rows + 1) * sizeof(uint64_t)), owner);
     data_bytes = result.offsets.As<uint64_t>()[rows];
   }
   result.data = Buffer::Borrow(column.data.view().substr(0, data_bytes), owner);

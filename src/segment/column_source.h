@@ -1,4 +1,5 @@
-// ColumnSource: what a filter sees of a run of rows: one column at a time, and scalar indexes where they exist.
+// ColumnSource: what a filter sees of a run of rows: one column at a time, and scalar indexes where
+// they exist.
 #pragma once
 
 #include <optional>
@@ -9,9 +10,9 @@
 
 namespace kite::segment {
 
-/// Answers comparisons over all rows of a sealed segment without reading the column. Null rows never match.
-/// Thread-safe. Bitsets have one bit per row in 64-bit words; methods SET the bits of matching rows and leave the
-/// others as they are.
+/// Answers comparisons over all rows of a sealed segment without reading the column. Null rows
+/// never match. Thread-safe. Bitsets have one bit per row in 64-bit words; methods SET the bits of
+/// matching rows and leave the others as they are.
 class ScalarIndex {
  public:
   virtual ~ScalarIndex() = default;
@@ -38,12 +39,15 @@ class ColumnSource {
  public:
   virtual ~ColumnSource() = default;
   [[nodiscard]] virtual size_t rows() const = 0;
-  /// The field's values for rows [0, rows()). A field that the stored rows lack reads as its default value or null.
-  /// The Column (a cheap handle) keeps the bytes alive. Corruption names the file.
+  /// The field's values for rows [0, rows()). A field that the stored rows lack reads as its
+  /// default value or null. The Column (a cheap handle) keeps the bytes alive. Corruption names the
+  /// file.
   virtual Result<model::Column> GetColumn(model::FieldId field) const = 0;
   /// Null when there is none.
   [[nodiscard]] virtual const ScalarIndex* GetScalarIndex(model::FieldId) const { return nullptr; }
-  [[nodiscard]] virtual std::optional<ColumnStats> GetStats(model::FieldId) const { return std::nullopt; }
+  [[nodiscard]] virtual std::optional<ColumnStats> GetStats(model::FieldId) const {
+    return std::nullopt;
+  }
 };
 
 }  // namespace kite::segment

@@ -1,5 +1,5 @@
-// Damaged segment files: whatever is wrong with one, the answer is a Corruption that names the object, or VerifyFile
-// finds it; never a crash.
+// Damaged segment files: whatever is wrong with one, the answer is a Corruption that names the
+// object, or VerifyFile finds it; never a crash.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -24,7 +24,8 @@ Status UseEverything(const std::shared_ptr<store::ObjectStore>& objects, const S
   (void)segment->EstimateLoadBytes();
   const std::vector<engine::Row> rows = {0, static_cast<engine::Row>(segment->rows() - 1)};
   (void)segment->timestamp_of(rows[1]);
-  KITE_ASSIGN_OR_RETURN(const auto found, segment->FindKeys(MakeKeys(*schema, Range(uint64_t{0}, 60))));
+  KITE_ASSIGN_OR_RETURN(const auto found,
+                        segment->FindKeys(MakeKeys(*schema, Range(uint64_t{0}, 60))));
   KITE_ASSIGN_OR_RETURN(const auto chunks, segment->Chunks(segment->rows()));
   for (const model::FieldSchema& field : schema->fields) {
     KITE_ASSIGN_OR_RETURN(const auto column, segment->Fetch(field.id, rows));
@@ -33,9 +34,9 @@ Status UseEverything(const std::shared_ptr<store::ObjectStore>& objects, const S
     if (field.type == model::DataType::kFloatVector) {
       engine::Scratch scratch;
       const model::Column query = MakeColumn(field, std::vector<uint64_t>{1, 2, 4, 5, 7});
-      KITE_RETURN_IF_ERROR(segment->Search(Context(), field.id, engine::Metric::kL2, segment->rows(),
-                                           {query.data.As<std::byte>(), 1}, {}, {}, scratch,
-                                           [](size_t, auto) {}));
+      KITE_RETURN_IF_ERROR(segment->Search(Context(), field.id, engine::Metric::kL2,
+                                           segment->rows(), {query.data.As<std::byte>(), 1}, {}, {},
+                                           scratch, [](size_t, auto) {}));
     }
   }
   return {};
@@ -56,7 +57,8 @@ class DamageTest : public ::testing::TestWithParam<model::DataType> {
     ASSERT_TRUE(UseEverything(objects_, schema_, meta_).ok());
   }
 
-  /// The description with checksums that fit `bytes`: only the decoders stand between them and a reader.
+  /// The description with checksums that fit `bytes`: only the decoders stand between them and a
+  /// reader.
   SegmentMeta Resealed(const FileMeta& file, std::string_view bytes) const {
     SegmentMeta meta = meta_;
     const auto reseal = [&](FileMeta& f) {
@@ -74,7 +76,8 @@ class DamageTest : public ::testing::TestWithParam<model::DataType> {
   }
 
   void ExpectNamed(const Status& status, const FileMeta& file) {
-    EXPECT_TRUE(status.Is(StatusKind::kCorruption, StatusSubject::kSegment)) << file.key << ": " << status;
+    EXPECT_TRUE(status.Is(StatusKind::kCorruption, StatusSubject::kSegment))
+        << file.key << ": " << status;
     EXPECT_NE(status.message().find(file.key), std::string::npos) << status;
   }
 
@@ -102,7 +105,8 @@ TEST_P(DamageTest, AnyFlippedByteIsFound) {
 TEST_P(DamageTest, TruncatedAndMissingFilesAreNamed) {
   for (const FileMeta& file : files_) {
     const std::string bytes = *objects_->Get(Context(), file.key);
-    for (const size_t size : {size_t{0}, size_t{1}, size_t{63}, bytes.size() / 2, bytes.size() - 1}) {
+    for (const size_t size :
+         {size_t{0}, size_t{1}, size_t{63}, bytes.size() / 2, bytes.size() - 1}) {
       ASSERT_TRUE(objects_->Put(Context(), file.key, bytes.substr(0, size)).ok());
       ExpectNamed(VerifyFile(Context(), *objects_, file), file);
       ExpectNamed(UseEverything(objects_, schema_, meta_), file);
@@ -138,7 +142,8 @@ TEST_P(DamageTest, FilesWithRightChecksumsAndWrongContentsNeverCrash) {
 }
 
 TEST_P(DamageTest, ADescriptionWithoutAFileIsRefused) {
-  for (const std::string_view name : {"keys.bin", "timestamps.bin", "stats.bin", "scalars.parquet"}) {
+  for (const std::string_view name :
+       {"keys.bin", "timestamps.bin", "stats.bin", "scalars.parquet"}) {
     SegmentMeta meta = meta_;
     std::erase_if(meta.files, [&](const FileMeta& file) { return file.key.ends_with(name); });
     const Status status = UseEverything(objects_, schema_, meta);

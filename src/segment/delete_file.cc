@@ -12,8 +12,8 @@ constexpr size_t kEntryBytes = sizeof(uint64_t) + sizeof(uint32_t);
 
 }  // namespace
 
-Result<FileMeta> WriteDeletes(const Context& context, store::ObjectStore& objects, const std::string& key,
-                              std::span<const DeletedRow> rows) {
+Result<FileMeta> WriteDeletes(const Context& context, store::ObjectStore& objects,
+                              const std::string& key, std::span<const DeletedRow> rows) {
   std::string out = EncodeHeader(kMagic, {.rows = rows.size()});
   out.reserve(out.size() + rows.size() * kEntryBytes);
   for (const DeletedRow& entry : rows) PutFixed(out, entry.timestamp.value());
@@ -36,7 +36,8 @@ Result<std::vector<DeletedRow>> ReadDeletes(const Context& context, store::Objec
   for (DeletedRow& entry : entries) {
     entry.timestamp = model::Timestamp(timestamps.Fixed<uint64_t>());
     entry.row = rows.Fixed<engine::Row>();
-    if (entry.row >= segment_rows) return CorruptFile(file.key, "deletes a row that the segment does not have");
+    if (entry.row >= segment_rows)
+      return CorruptFile(file.key, "deletes a row that the segment does not have");
   }
   return entries;
 }

@@ -13,10 +13,11 @@
 namespace kite::segment {
 
 /// Writes a delete file for a segment; returns its FileMeta.
-Result<FileMeta> WriteDeletes(const Context& context, store::ObjectStore& objects, const std::string& key,
-                              std::span<const DeletedRow> rows);
+Result<FileMeta> WriteDeletes(const Context& context, store::ObjectStore& objects,
+                              const std::string& key, std::span<const DeletedRow> rows);
 
-/// The entries of a segment of `segment_rows` rows. Checksums are compared whatever the size. Corruption(Segment).
+/// The entries of a segment of `segment_rows` rows. Checksums are compared whatever the size.
+/// Corruption(Segment).
 Result<std::vector<DeletedRow>> ReadDeletes(const Context& context, store::ObjectStore& objects,
                                             const FileMeta& file, uint64_t segment_rows);
 

@@ -19,8 +19,9 @@ bool DeleteSet::Add(engine::Row row, model::Timestamp t) {
   if ((bits_[word] & BitOf(row)) != 0) return false;
   bits_[word] |= BitOf(row);
   // Carried-over deletes may be older than the newest: entries stay in timestamp order.
-  const auto place = std::upper_bound(entries_.begin(), entries_.end(), t,
-                                      [](model::Timestamp time, const DeletedRow& e) { return time < e.timestamp; });
+  const auto place = std::upper_bound(
+      entries_.begin(), entries_.end(), t,
+      [](model::Timestamp time, const DeletedRow& e) { return time < e.timestamp; });
   entries_.insert(place, {t, row});
   return true;
 }
@@ -43,8 +44,9 @@ std::vector<DeletedRow> DeleteSet::Entries() const {
 
 Visibility DeleteSet::At(model::Timestamp t, size_t rows) const {
   const std::lock_guard lock(mutex_);
-  const auto later = std::upper_bound(entries_.begin(), entries_.end(), t,
-                                      [](model::Timestamp time, const DeletedRow& e) { return time < e.timestamp; });
+  const auto later = std::upper_bound(
+      entries_.begin(), entries_.end(), t,
+      [](model::Timestamp time, const DeletedRow& e) { return time < e.timestamp; });
   Visibility result;
   result.rows = rows;
   if (later == entries_.begin()) return result;
@@ -58,7 +60,8 @@ Visibility DeleteSet::At(model::Timestamp t, size_t rows) const {
     if (entry->row < rows) out[entry->row / kWordBits] &= ~BitOf(entry->row);
   }
   for (const uint64_t word : out) result.out_count += std::popcount(word);
-  if (result.out_count > 0) result.out = std::make_shared<const std::vector<uint64_t>>(std::move(out));
+  if (result.out_count > 0)
+    result.out = std::make_shared<const std::vector<uint64_t>>(std::move(out));
   if (is_newest) {
     newest_ = result;
     newest_entries_ = entries_.size();

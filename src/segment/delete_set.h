@@ -18,13 +18,15 @@ struct DeletedRow {
 
 class DeleteSet {
  public:
-  /// Marks `row` deleted at `t` (timestamps do not fall between calls). False when it is deleted already.
+  /// Marks `row` deleted at `t` (timestamps do not fall between calls). False when it is deleted
+  /// already.
   bool Add(engine::Row row, model::Timestamp t);
   [[nodiscard]] size_t size() const;
   [[nodiscard]] bool Contains(engine::Row row) const;
   /// All entries so far in timestamp order.
   [[nodiscard]] std::vector<DeletedRow> Entries() const;
-  /// Bitset over `rows` rows of those deleted at or before t. The newest state is cached between deletes.
+  /// Bitset over `rows` rows of those deleted at or before t. The newest state is cached between
+  /// deletes.
   [[nodiscard]] Visibility At(model::Timestamp t, size_t rows) const;
   [[nodiscard]] size_t memory_bytes() const;
 

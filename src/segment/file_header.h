@@ -17,7 +17,7 @@ struct FileHeader {
   uint64_t rows = 0;                 ///< of the segment; entries of a delete file
   std::array<uint64_t, 4> counts{};  ///< what each format says
   uint32_t reserved = 0;
-  uint32_t crc = 0;                  ///< CRC-32C of the 60 bytes before it
+  uint32_t crc = 0;  ///< CRC-32C of the 60 bytes before it
 };
 static_assert(sizeof(FileHeader) == 64);
 
@@ -25,7 +25,8 @@ static_assert(sizeof(FileHeader) == 64);
 [[nodiscard]] std::string EncodeHeader(std::string_view magic, FileHeader header);
 
 /// Corruption(Segment) names `key`.
-Result<FileHeader> DecodeHeader(std::string_view file, std::string_view magic, const std::string& key);
+Result<FileHeader> DecodeHeader(std::string_view file, std::string_view magic,
+                                const std::string& key);
 
 /// Corruption(Segment): "<key> <what>".
 [[nodiscard]] Status CorruptFile(const std::string& key, std::string_view what);

@@ -1,8 +1,10 @@
-// GrowingKeys: hash of primary key -> rows, for rows that are being appended. One writer, many readers.
+// GrowingKeys: hash of primary key -> rows, for rows that are being appended. One writer, many
+// readers.
 //
-// A slot holds the low half of a key's hash and the newest row with it; `older_` chains that row to the one before. So a
-// key that is written again and again costs the same each time. The keys themselves stay in the segment's batches: a
-// caller compares them for the few rows that a hash gives.
+// A slot holds the low half of a key's hash and the newest row with it; `older_` chains that row to
+// the one before. So a key that is written again and again costs the same each time. The keys
+// themselves stay in the segment's batches: a caller compares them for the few rows that a hash
+// gives.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +21,8 @@ class GrowingKeys {
   /// Writer only: the hashes of the next rows.
   void Append(std::span<const uint64_t> hashes);
 
-  /// Calls visit(row) for the rows whose key may have this hash, newest first, until it returns false.
+  /// Calls visit(row) for the rows whose key may have this hash, newest first, until it returns
+  /// false.
   template <typename Visit>
   void Find(uint64_t hash, const Visit& visit) const {
     const std::shared_lock lock(mutex_);

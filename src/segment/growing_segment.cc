@@ -14,7 +14,8 @@ namespace {
 
 using model::Column;
 
-/// Batches are merged up to this size: enough for vectorised filters, few enough copies per row (at most 13).
+/// Batches are merged up to this size: enough for vectorised filters, few enough copies per row (at
+/// most 13).
 constexpr size_t kMergedRowsMax = 8192;
 constexpr size_t kRowsMax = ~engine::Row{0};
 
@@ -30,11 +31,13 @@ class Batch final : public ColumnSource {
   Result<Column> GetColumn(model::FieldId field) const override {
     const Column* column = Find(field);
     if (column != nullptr) return *column;
-    return Status::NotFound(StatusSubject::kField, "a growing segment has no scalar field with id " +
-                                                       std::to_string(field.value()));
+    return Status::NotFound(
+        StatusSubject::kField,
+        "a growing segment has no scalar field with id " + std::to_string(field.value()));
   }
   [[nodiscard]] const Column* Find(model::FieldId field) const {
-    const auto it = std::find_if(columns_.begin(), columns_.end(), [&](const Column& c) { return c.field == field; });
+    const auto it = std::find_if(columns_.begin(), columns_.end(),
+                                 [&](const Column& c) { return c.field == field; });
     return it == columns_.end() ? nullptr : &*it;
   }
   [[nodiscard]] size_t first_row() const { return first_row_; }
@@ -86,8 +89,9 @@ struct State {
   }
   /// The batch that holds an existing row.
   [[nodiscard]] const Batch& BatchOf(engine::Row row) const {
-    const auto after = std::upper_bound(batches.begin(), batches.end(), row,
-                                        [](engine::Row r, const BatchPtr& b) { return r < b->first_row(); });
+    const auto after =
+        std::upper_bound(batches.begin(), batches.end(), row,
+                         [](engine::Row r, const BatchPtr& b) { return r < b->first_row(); });
     return **std::prev(after);
   }
 };
@@ -109,7 +113,8 @@ Column FetchVectors(const model::FieldSchema& field, const engine::GrowingVector
   return builder.Finish();
 }
 
-Column FetchScalars(const model::FieldSchema& field, const State& state, std::span<const engine::Row> rows) {
+Column FetchScalars(const model::FieldSchema& field, const State& state,
+                    std::span<const engine::Row> rows) {
   model::ColumnBuilder builder(field.id, field.type, field.element_type, field.dim, true);
   builder.Reserve(rows.size());
   const Batch* batch = nullptr;
@@ -127,7 +132,8 @@ Column FetchScalars(const model::FieldSchema& field, const State& state, std::sp
 }  // namespace
 
 struct GrowingSegment::Impl {
-  Impl(model::SegmentId segment, model::PartitionId part, std::shared_ptr<const model::CollectionSchema> s)
+  Impl(model::SegmentId segment, model::PartitionId part,
+       std::shared_ptr<const model::CollectionSchema> s)
       : id(segment), partition(part), schema(std::move(s)), key_field(schema->primary_key().id) {}
 
   const model::SegmentId id;
@@ -146,7 +152,8 @@ struct GrowingSegment::Impl {
 
   [[nodiscard]] Status CheckKeys(const Column& column) const {
     if (column.type == schema->primary_key().type) return {};
-    return Status::InvalidArgument(StatusSubject::kField, "keys are looked up by another type than the primary key's");
+    return Status::InvalidArgument(StatusSubject::kField,
+                                   "keys are looked up by another type than the primary key's");
   }
   [[nodiscard]] StatePtr Read() const {
     const std::lock_guard lock(state_mutex);
@@ -164,13 +171,15 @@ struct GrowingSegment::Impl {
   void AppendKeys(const Column& column);
 };
 
-/// Copies the scalars: the record that they came in also holds the vectors, which the engine has copied.
+/// Copies the scalars: the record that they came in also holds the vectors, which the engine has
+/// copied.
 BatchPtr GrowingSegment::Impl::MakeBatch(const model::RowBatch& batch, size_t first_row) const {
   std::vector<Column> columns;
   for (const model::FieldSchema& field : schema->fields) {
     if (IsDenseVector(field.type)) continue;
     const Column* column = batch.Find(field.id);
-    columns.push_back(column == nullptr ? DefaultColumn(field, batch.rows) : ConcatColumns({&column, 1}));
+    columns.push_back(column == nullptr ? DefaultColumn(field, batch.rows)
+                                        : ConcatColumns({&column, 1}));
   }
   return std::make_shared<const Batch>(first_row, batch.rows, std::move(columns));
 }
@@ -286,13 +295,14 @@ Result<std::vector<ColumnChunk>> GrowingSegment::Chunks(size_t rows) const {
   return chunks;
 }
 
-Status GrowingSegment::Search(const Context& context, model::FieldId field, engine::Metric metric, size_t rows,
-                              const engine::QuerySet& queries, const engine::SearchParams& params,
-                              const engine::Filter& filter, engine::Scratch& scratch,
-                              const engine::Sink& sink) const {
+Status GrowingSegment::Search(const Context& context, model::FieldId field, engine::Metric metric,
+                              size_t rows, const engine::QuerySet& queries,
+                              const engine::SearchParams& params, const engine::Filter& filter,
+                              engine::Scratch& scratch, const engine::Sink& sink) const {
   const model::FieldSchema* schema = impl_->schema->Find(field);
   if (schema == nullptr || !IsDenseVector(schema->type)) {
-    return Status::InvalidArgument(StatusSubject::kField, "only dense and binary vector fields can be searched");
+    return Status::InvalidArgument(StatusSubject::kField,
+                                   "only dense and binary vector fields can be searched");
   }
   const StatePtr state = impl_->Read();
   const engine::GrowingVectors* vectors = state->Vectors(field);
@@ -301,11 +311,12 @@ Status GrowingSegment::Search(const Context& context, model::FieldId field, engi
   return vectors->Search(context, metric, rows, queries, params, filter, scratch, sink);
 }
 
-Result<Column> GrowingSegment::Fetch(model::FieldId field, std::span<const engine::Row> rows) const {
+Result<Column> GrowingSegment::Fetch(model::FieldId field,
+                                     std::span<const engine::Row> rows) const {
   const model::FieldSchema* schema = impl_->schema->Find(field);
   if (schema == nullptr) {
-    return Status::NotFound(StatusSubject::kField,
-                            "a growing segment has no field with id " + std::to_string(field.value()));
+    return Status::NotFound(StatusSubject::kField, "a growing segment has no field with id " +
+                                                       std::to_string(field.value()));
   }
   const StatePtr state = impl_->Read();
   for (const engine::Row row : rows) KITE_CHECK(row < state->rows, "a fetched row exists");
@@ -313,7 +324,8 @@ Result<Column> GrowingSegment::Fetch(model::FieldId field, std::span<const engin
   return FetchScalars(*schema, *state, rows);
 }
 
-Result<std::vector<std::pair<uint32_t, engine::Row>>> GrowingSegment::FindKeys(const Column& keys) const {
+Result<std::vector<std::pair<uint32_t, engine::Row>>> GrowingSegment::FindKeys(
+    const Column& keys) const {
   KITE_RETURN_IF_ERROR(impl_->CheckKeys(keys));
   const StatePtr state = impl_->Read();
   std::vector<std::pair<uint32_t, engine::Row>> found;
@@ -321,7 +333,8 @@ Result<std::vector<std::pair<uint32_t, engine::Row>>> GrowingSegment::FindKeys(c
     impl_->keys.Find(KeyHash(keys, i), [&](engine::Row row) {
       if (row >= state->rows) return true;
       const Batch& batch = state->BatchOf(row);
-      if (SameKey(*batch.Find(impl_->key_field), row - batch.first_row(), keys, i)) found.emplace_back(i, row);
+      if (SameKey(*batch.Find(impl_->key_field), row - batch.first_row(), keys, i))
+        found.emplace_back(i, row);
       return true;
     });
   }
@@ -337,7 +350,8 @@ Result<size_t> GrowingSegment::Delete(const Column& keys, model::Timestamp t) {
       const Batch& batch = state->BatchOf(row);
       if (!SameKey(*batch.Find(impl_->key_field), row - batch.first_row(), keys, i)) return true;
       if (impl_->timestamps.Of(row, state->runs) >= t) return true;
-      if (!impl_->deletes.Add(row, t)) return false;  // then every older row with the key is deleted as well
+      if (!impl_->deletes.Add(row, t))
+        return false;  // then every older row with the key is deleted as well
       ++deleted;
       return true;
     });
@@ -366,6 +380,8 @@ size_t GrowingSegment::memory_bytes() const {
 
 std::vector<DeletedRow> GrowingSegment::DeletedRows() const { return impl_->deletes.Entries(); }
 
-const std::shared_ptr<const model::CollectionSchema>& GrowingSegment::schema() const { return impl_->schema; }
+const std::shared_ptr<const model::CollectionSchema>& GrowingSegment::schema() const {
+  return impl_->schema;
+}
 
 }  // namespace kite::segment

@@ -112,7 +112,8 @@ TEST(GrowingSegmentTest, ChunksStopAtTheRowsOfARead) {
     ASSERT_TRUE(column.ok());
     ExpectSameValues(*column, MakeColumn(field, Range(uint64_t{100}, 30)));
   }
-  EXPECT_TRUE((*chunks)[1].source->GetColumn(model::FieldId(999)).status().Is(StatusKind::kNotFound));
+  EXPECT_TRUE(
+      (*chunks)[1].source->GetColumn(model::FieldId(999)).status().Is(StatusKind::kNotFound));
 }
 
 TEST(GrowingSegmentTest, ReadsSeeTheirTime) {
@@ -120,8 +121,10 @@ TEST(GrowingSegmentTest, ReadsSeeTheirTime) {
   const auto segment = NewSegment(schema);
   segment->Append(MakeRows(*schema, 0, 4), At(10));
   segment->Append(MakeRows(*schema, 4, 4), At(20));
-  EXPECT_EQ(*segment->Delete(MakeKeys(*schema, std::vector<uint64_t>{1, 5, 77}), At(15)), 1U) << "5 comes later";
-  EXPECT_EQ(*segment->Delete(MakeKeys(*schema, std::vector<uint64_t>{1, 5}), At(30)), 1U) << "1 is deleted";
+  EXPECT_EQ(*segment->Delete(MakeKeys(*schema, std::vector<uint64_t>{1, 5, 77}), At(15)), 1U)
+      << "5 comes later";
+  EXPECT_EQ(*segment->Delete(MakeKeys(*schema, std::vector<uint64_t>{1, 5}), At(30)), 1U)
+      << "1 is deleted";
   EXPECT_EQ(*segment->Delete(MakeKeys(*schema, std::vector<uint64_t>{1, 5}), At(30)), 0U);
   using Rows = std::vector<engine::Row>;
   EXPECT_EQ(VisibleRows(*segment, At(9)), Rows{});
@@ -170,7 +173,8 @@ void ReadOnce(const GrowingSegment& segment, const model::CollectionSchema& sche
   EXPECT_EQ(rows, visible.rows);
   const auto found = segment.FindKeys(MakeKeys(schema, std::vector<uint64_t>{row}));
   EXPECT_EQ(*found, (std::vector<std::pair<uint32_t, engine::Row>>{{0, row}}));
-  const std::vector<engine::Row> hits = SearchRows(segment, schema, kVector, row / 2, 1, model::kMaxTimestamp);
+  const std::vector<engine::Row> hits =
+      SearchRows(segment, schema, kVector, row / 2, 1, model::kMaxTimestamp);
   if (row / 2 % 10 == 0) return;  // may be deleted
   EXPECT_EQ(hits, std::vector<engine::Row>{row / 2}) << "rows " << visible.rows;
 }
@@ -192,7 +196,8 @@ TEST(GrowingSegmentTest, OneWriterManyReaders) {
     segment->Append(MakeRows(*schema, next, count), At(t));
     next += count;
     // Every tenth row that is there.
-    if (next % 10 == 0) (void)segment->Delete(MakeKeys(*schema, std::vector<uint64_t>{next - 10}), At(t + 1));
+    if (next % 10 == 0)
+      (void)segment->Delete(MakeKeys(*schema, std::vector<uint64_t>{next - 10}), At(t + 1));
   }
   done = true;
   for (std::thread& reader : readers) reader.join();

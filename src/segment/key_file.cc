@@ -13,13 +13,15 @@ namespace {
 
 constexpr std::string_view kMagic = "KITEKEYS";
 
-// The filter is a split-block Bloom filter (Parquet's BloomFilter.md): a hash's upper half picks a block of eight words,
-// its lower half sets one bit in each. 10 bits per key leave about 1 % false hits.
+// The filter is a split-block Bloom filter (Parquet's BloomFilter.md): a hash's upper half picks a
+// block of eight words, its lower half sets one bit in each. 10 bits per key leave about 1 % false
+// hits.
 constexpr size_t kFilterBitsPerKey = 10;
 constexpr size_t kBlockWords = 8;
 constexpr size_t kBlockBytes = kBlockWords * sizeof(uint32_t);
-constexpr std::array<uint32_t, kBlockWords> kSalts = {0x47b6137bU, 0x44974d91U, 0x8824ad5bU, 0xa2b7289dU,
-                                                      0x705495c7U, 0x2df1424bU, 0x9efc4947U, 0x5c6bfb31U};
+constexpr std::array<uint32_t, kBlockWords> kSalts = {0x47b6137bU, 0x44974d91U, 0x8824ad5bU,
+                                                      0xa2b7289dU, 0x705495c7U, 0x2df1424bU,
+                                                      0x9efc4947U, 0x5c6bfb31U};
 
 size_t BlockOf(uint64_t hash, size_t blocks) { return ((hash >> 32) * blocks) >> 32; }
 
@@ -58,8 +60,8 @@ std::vector<engine::Row> SortRows(const model::Column& keys) {
 
 }  // namespace
 
-Result<FileMeta> WriteKeys(const Context& context, store::ObjectStore& objects, const std::string& key,
-                           const model::Column& keys) {
+Result<FileMeta> WriteKeys(const Context& context, store::ObjectStore& objects,
+                           const std::string& key, const model::Column& keys) {
   const std::vector<uint32_t> filter = MakeFilter(keys);
   const std::vector<engine::Row> sorted = SortRows(keys);
   const bool is_text = keys.type == model::DataType::kVarChar;
@@ -74,8 +76,8 @@ Result<FileMeta> WriteKeys(const Context& context, store::ObjectStore& objects, 
   return writer->Finish();
 }
 
-KeyFile::KeyFile(FileMeta file, std::shared_ptr<const store::ObjectView> view, uint64_t rows, model::DataType type,
-                 uint64_t filter_bytes)
+KeyFile::KeyFile(FileMeta file, std::shared_ptr<const store::ObjectView> view, uint64_t rows,
+                 model::DataType type, uint64_t filter_bytes)
     : file_(std::move(file)), view_(std::move(view)), rows_(rows), type_(type) {
   std::string_view rest = view_->bytes().substr(sizeof(FileHeader));
   const auto take = [&](size_t size) {
@@ -89,29 +91,34 @@ KeyFile::KeyFile(FileMeta file, std::shared_ptr<const store::ObjectView> view, u
   texts_ = rest;
 }
 
-Result<std::unique_ptr<const KeyFile>> KeyFile::Open(const Context& context, store::ObjectStore& objects,
-                                                     const FileMeta& file, uint64_t rows, model::DataType type) {
+Result<std::unique_ptr<const KeyFile>> KeyFile::Open(const Context& context,
+                                                     store::ObjectStore& objects,
+                                                     const FileMeta& file, uint64_t rows,
+                                                     model::DataType type) {
   KITE_ASSIGN_OR_RETURN(auto view, MapUnverified(context, objects, file));
   const std::string_view bytes = view->bytes();
   KITE_ASSIGN_OR_RETURN(const FileHeader header, DecodeHeader(bytes, kMagic, file.key));
   const auto [filter_bytes, text_bytes, unused_1, unused_2] = header.counts;
   const bool is_text = type == model::DataType::kVarChar;
-  const bool is_sane = header.rows == rows && header.type == static_cast<uint32_t>(type) && filter_bytes > 0 &&
-                       filter_bytes % kBlockBytes == 0 && filter_bytes <= bytes.size() &&
-                       text_bytes <= bytes.size() && (is_text || text_bytes == 0);
-  const uint64_t fixed_bytes = sizeof(header) + (rows + (is_text ? 1 : 0)) * sizeof(uint64_t) +
-                               rows * sizeof(engine::Row);
+  const bool is_sane = header.rows == rows && header.type == static_cast<uint32_t>(type) &&
+                       filter_bytes > 0 && filter_bytes % kBlockBytes == 0 &&
+                       filter_bytes <= bytes.size() && text_bytes <= bytes.size() &&
+                       (is_text || text_bytes == 0);
+  const uint64_t fixed_bytes =
+      sizeof(header) + (rows + (is_text ? 1 : 0)) * sizeof(uint64_t) + rows * sizeof(engine::Row);
   if (!is_sane || bytes.size() != fixed_bytes + filter_bytes + text_bytes) {
     return CorruptFile(file.key, "has sizes or a type that do not fit its segment");
   }
-  return std::unique_ptr<const KeyFile>(new KeyFile(file, std::move(view), rows, type, filter_bytes));
+  return std::unique_ptr<const KeyFile>(
+      new KeyFile(file, std::move(view), rows, type, filter_bytes));
 }
 
 Status KeyFile::Verify() const {
   if (file_.size <= kVerifyOnMapBytes) KITE_RETURN_IF_ERROR(VerifyBytes(view_->bytes(), file_));
   if (type_ != model::DataType::kVarChar) return {};
   const auto* offsets = reinterpret_cast<const uint64_t*>(keys_.data());
-  if (offsets[0] != 0 || offsets[rows_] != texts_.size() || !std::is_sorted(offsets, offsets + rows_ + 1)) {
+  if (offsets[0] != 0 || offsets[rows_] != texts_.size() ||
+      !std::is_sorted(offsets, offsets + rows_ + 1)) {
     return CorruptFile(file_.key, "has keys that are not where its offsets say");
   }
   return {};
@@ -151,7 +158,8 @@ Result<model::Column> KeyFile::Column(model::FieldId field) const {
   return column;
 }
 
-/// Binary search in the sorted rows. Their numbers come from the file, so each is checked before it is used.
+/// Binary search in the sorted rows. Their numbers come from the file, so each is checked before it
+/// is used.
 template <typename Key, typename KeyOf>
 Status KeyFile::FindOne(const Key& key, const KeyOf& key_of, uint32_t position,
                         std::vector<std::pair<uint32_t, engine::Row>>& found) const {
@@ -172,13 +180,16 @@ Status KeyFile::FindOne(const Key& key, const KeyOf& key_of, uint32_t position,
       count = half;
     }
   }
-  for (; first < rows_ && at(first) == key && !bad; ++first) found.emplace_back(position, sorted_[first]);
+  for (; first < rows_ && at(first) == key && !bad; ++first)
+    found.emplace_back(position, sorted_[first]);
   return bad ? CorruptFile(file_.key, "names a row that the segment does not have") : Status();
 }
 
-Result<std::vector<std::pair<uint32_t, engine::Row>>> KeyFile::Find(const model::Column& keys) const {
+Result<std::vector<std::pair<uint32_t, engine::Row>>> KeyFile::Find(
+    const model::Column& keys) const {
   if (keys.type != type_) {
-    return Status::InvalidArgument(StatusSubject::kField, "keys are looked up by another type than the primary key's");
+    return Status::InvalidArgument(StatusSubject::kField,
+                                   "keys are looked up by another type than the primary key's");
   }
   KITE_RETURN_IF_ERROR(VerifyOnce());
   std::vector<std::pair<uint32_t, engine::Row>> found;

@@ -10,7 +10,8 @@ constexpr uint32_t kVersion = 1;
 constexpr size_t kTrailerBytes = sizeof(uint32_t);
 
 Status Corrupt(std::string_view key, std::string_view what) {
-  return Status::Corruption(StatusSubject::kMeta, "the manifest " + std::string(key) + " " + std::string(what));
+  return Status::Corruption(StatusSubject::kMeta,
+                            "the manifest " + std::string(key) + " " + std::string(what));
 }
 
 }  // namespace
@@ -31,7 +32,8 @@ std::string EncodeManifest(const Manifest& manifest) {
 }
 
 Result<Manifest> DecodeManifest(std::string_view bytes, std::string_view key) {
-  if (bytes.size() < kMagic.size() + sizeof(kVersion) + kTrailerBytes || !bytes.starts_with(kMagic)) {
+  if (bytes.size() < kMagic.size() + sizeof(kVersion) + kTrailerBytes ||
+      !bytes.starts_with(kMagic)) {
     return Corrupt(key, "is not a manifest");
   }
   const std::string_view content = bytes.substr(0, bytes.size() - kTrailerBytes);

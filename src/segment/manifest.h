@@ -1,5 +1,5 @@
-// Manifest: everything that is durable of one channel up to its checkpoint. An immutable object; the MetaStore points to
-// the current one. Format: docs/formats/segment.md.
+// Manifest: everything that is durable of one channel up to its checkpoint. An immutable object;
+// the MetaStore points to the current one. Format: docs/formats/segment.md.
 #pragma once
 
 #include <string>
@@ -14,10 +14,10 @@ namespace kite::segment {
 struct Manifest {
   model::CollectionId collection;
   uint32_t shard = 0;
-  store::Epoch epoch = 0;                     ///< of the stream's owner that wrote it
-  store::LogOffset checkpoint = 0;            ///< log offset of the first record that is not contained
-  model::Timestamp checkpoint_timestamp;      ///< every write up to here is contained
-  uint64_t version = 0;                       ///< rises by one with each manifest of the channel
+  store::Epoch epoch = 0;                 ///< of the stream's owner that wrote it
+  store::LogOffset checkpoint = 0;        ///< log offset of the first record that is not contained
+  model::Timestamp checkpoint_timestamp;  ///< every write up to here is contained
+  uint64_t version = 0;                   ///< rises by one with each manifest of the channel
   std::vector<SegmentMeta> segments;
 };
 

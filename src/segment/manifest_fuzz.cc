@@ -1,4 +1,5 @@
-// Manifests: the bytes as they are, and again with their checksum made right so that the decoder behind it is reached.
+// Manifests: the bytes as they are, and again with their checksum made right so that the decoder
+// behind it is reached.
 #include <cstddef>
 #include <cstdint>
 

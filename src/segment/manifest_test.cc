@@ -9,7 +9,8 @@ namespace {
 
 FileMeta File(const std::string& key, uint64_t size) {
   FileMeta file{key, size, {}};
-  for (uint64_t block = 0; block < BlockCount(size); ++block) file.block_crcs.push_back(static_cast<uint32_t>(block * 77));
+  for (uint64_t block = 0; block < BlockCount(size); ++block)
+    file.block_crcs.push_back(static_cast<uint32_t>(block * 77));
   return file;
 }
 
@@ -30,8 +31,10 @@ Manifest Example() {
     segment.max_timestamp = model::Timestamp(uint64_t{1} << 63);
     segment.schema_version = 2;
     const std::string prefix = SegmentPrefix(manifest.collection, segment.id);
-    segment.files = {File(prefix + "keys.bin", 100), File(prefix + "vector_101.npy", (uint64_t{3} << 20) + 1)};
-    segment.indexes = {{model::FieldId(101), model::IndexId(8), "HNSW", File(prefix + "index_8.bin", 1 << 20)}};
+    segment.files = {File(prefix + "keys.bin", 100),
+                     File(prefix + "vector_101.npy", (uint64_t{3} << 20) + 1)};
+    segment.indexes = {
+        {model::FieldId(101), model::IndexId(8), "HNSW", File(prefix + "index_8.bin", 1 << 20)}};
     if (i == 2) {
       segment.deletes = File(prefix + "deletes_7.bin", 64);
       segment.deleted_rows = 4;
@@ -66,7 +69,8 @@ TEST(ManifestTest, AnEmptyChannel) {
 TEST(ManifestTest, DamageIsCorruptionThatNamesTheManifest) {
   const std::string bytes = EncodeManifest(Example());
   for (size_t size = 0; size < bytes.size(); ++size) {
-    EXPECT_TRUE(DecodeManifest(bytes.substr(0, size), "k").status().Is(StatusKind::kCorruption)) << size;
+    EXPECT_TRUE(DecodeManifest(bytes.substr(0, size), "k").status().Is(StatusKind::kCorruption))
+        << size;
   }
   for (size_t i = 0; i < bytes.size(); ++i) {
     std::string damaged = bytes;
@@ -83,7 +87,9 @@ TEST(SegmentMetaTest, HostileDescriptionsAreBounded) {
   EncodeSegmentMeta(Example().segments[2], bytes);
   for (size_t size = 0; size < bytes.size(); ++size) {
     BinaryReader reader(std::string_view(bytes).substr(0, size));
-    EXPECT_TRUE(DecodeSegmentMeta(reader).status().Is(StatusKind::kCorruption, StatusSubject::kSegment)) << size;
+    EXPECT_TRUE(
+        DecodeSegmentMeta(reader).status().Is(StatusKind::kCorruption, StatusSubject::kSegment))
+        << size;
   }
   std::mt19937 random(3);
   for (int round = 0; round < 20000; ++round) {
@@ -92,7 +98,8 @@ TEST(SegmentMetaTest, HostileDescriptionsAreBounded) {
     BinaryReader reader(damaged);
     const auto meta = DecodeSegmentMeta(reader);
     if (!meta.ok()) continue;
-    for (const FileMeta& file : meta->files) EXPECT_EQ(file.block_crcs.size(), BlockCount(file.size));
+    for (const FileMeta& file : meta->files)
+      EXPECT_EQ(file.block_crcs.size(), BlockCount(file.size));
   }
   SegmentMeta huge = Example().segments[0];
   huge.rows = uint64_t{1} << 32;

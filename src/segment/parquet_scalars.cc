@@ -39,17 +39,27 @@ Storage StorageOf(DataType type) {
   using parquet::LogicalType;
   using parquet::Type;
   switch (type) {
-    case DataType::kBool: return {Type::BOOLEAN, LogicalType::None()};
-    case DataType::kInt8: return {Type::INT32, LogicalType::Int(8, true)};
-    case DataType::kInt16: return {Type::INT32, LogicalType::Int(16, true)};
-    case DataType::kInt32: return {Type::INT32, LogicalType::Int(32, true)};
+    case DataType::kBool:
+      return {Type::BOOLEAN, LogicalType::None()};
+    case DataType::kInt8:
+      return {Type::INT32, LogicalType::Int(8, true)};
+    case DataType::kInt16:
+      return {Type::INT32, LogicalType::Int(16, true)};
+    case DataType::kInt32:
+      return {Type::INT32, LogicalType::Int(32, true)};
     case DataType::kInt64:
-    case DataType::kTimestamptz: return {Type::INT64, LogicalType::Int(64, true)};
-    case DataType::kFloat: return {Type::FLOAT, LogicalType::None()};
-    case DataType::kDouble: return {Type::DOUBLE, LogicalType::None()};
-    case DataType::kVarChar: return {Type::BYTE_ARRAY, LogicalType::String()};
-    case DataType::kJson: return {Type::BYTE_ARRAY, LogicalType::JSON()};
-    default: return {Type::BYTE_ARRAY, LogicalType::None()};
+    case DataType::kTimestamptz:
+      return {Type::INT64, LogicalType::Int(64, true)};
+    case DataType::kFloat:
+      return {Type::FLOAT, LogicalType::None()};
+    case DataType::kDouble:
+      return {Type::DOUBLE, LogicalType::None()};
+    case DataType::kVarChar:
+      return {Type::BYTE_ARRAY, LogicalType::String()};
+    case DataType::kJson:
+      return {Type::BYTE_ARRAY, LogicalType::JSON()};
+    default:
+      return {Type::BYTE_ARRAY, LogicalType::None()};
   }
 }
 
@@ -70,7 +80,8 @@ class SinkStream final : public arrow::io::OutputStream {
  public:
   explicit SinkStream(ParquetWriter::Sink sink) : sink_(std::move(sink)) {}
   arrow::Status Write(const void* data, int64_t size) override {
-    if (failure_.ok()) failure_ = sink_({static_cast<const char*>(data), static_cast<size_t>(size)});
+    if (failure_.ok())
+      failure_ = sink_({static_cast<const char*>(data), static_cast<size_t>(size)});
     if (!failure_.ok()) return arrow::Status::IOError(failure_.message());
     position_ += size;
     return arrow::Status::OK();
@@ -95,7 +106,8 @@ size_t RunEnd(const Column& column, size_t first) {
   size_t end = std::min(column.rows, first + kRunRowsMax);
   if (!model::IsVariableWidth(column.type)) return end;
   const auto* offsets = column.offsets.As<uint64_t>();
-  const auto* limit = std::upper_bound(offsets + first + 1, offsets + end + 1, offsets[first] + kRunBytes);
+  const auto* limit =
+      std::upper_bound(offsets + first + 1, offsets + end + 1, offsets[first] + kRunBytes);
   return std::max<size_t>(first + 1, limit - offsets - 1);
 }
 
@@ -116,7 +128,8 @@ void WriteValues(parquet::ColumnWriter& any_writer, const Column& column, const 
       levels.push_back(valid ? 1 : 0);
       if (valid) values[count++] = get(row);
     }
-    writer.WriteBatch(static_cast<int64_t>(end - first), optional ? levels.data() : nullptr, nullptr, values.get());
+    writer.WriteBatch(static_cast<int64_t>(end - first), optional ? levels.data() : nullptr,
+                      nullptr, values.get());
     first = end;
   }
   writer.Close();
@@ -125,37 +138,38 @@ void WriteValues(parquet::ColumnWriter& any_writer, const Column& column, const 
 void WriteColumn(parquet::ColumnWriter& writer, const Column& column) {
   switch (column.type) {
     case DataType::kBool:
-      return WriteValues<parquet::BooleanType>(writer, column,
-                                               [&](size_t row) { return column.Values<uint8_t>()[row] != 0; });
+      return WriteValues<parquet::BooleanType>(
+          writer, column, [&](size_t row) { return column.Values<uint8_t>()[row] != 0; });
     case DataType::kInt8:
-      return WriteValues<parquet::Int32Type>(writer, column,
-                                             [&](size_t row) { return int32_t{column.Values<int8_t>()[row]}; });
+      return WriteValues<parquet::Int32Type>(
+          writer, column, [&](size_t row) { return int32_t{column.Values<int8_t>()[row]}; });
     case DataType::kInt16:
-      return WriteValues<parquet::Int32Type>(writer, column,
-                                             [&](size_t row) { return int32_t{column.Values<int16_t>()[row]}; });
+      return WriteValues<parquet::Int32Type>(
+          writer, column, [&](size_t row) { return int32_t{column.Values<int16_t>()[row]}; });
     case DataType::kInt32:
-      return WriteValues<parquet::Int32Type>(writer, column,
-                                             [&](size_t row) { return column.Values<int32_t>()[row]; });
+      return WriteValues<parquet::Int32Type>(
+          writer, column, [&](size_t row) { return column.Values<int32_t>()[row]; });
     case DataType::kInt64:
     case DataType::kTimestamptz:
-      return WriteValues<parquet::Int64Type>(writer, column,
-                                             [&](size_t row) { return column.Values<int64_t>()[row]; });
+      return WriteValues<parquet::Int64Type>(
+          writer, column, [&](size_t row) { return column.Values<int64_t>()[row]; });
     case DataType::kFloat:
-      return WriteValues<parquet::FloatType>(writer, column,
-                                             [&](size_t row) { return column.Values<float>()[row]; });
+      return WriteValues<parquet::FloatType>(
+          writer, column, [&](size_t row) { return column.Values<float>()[row]; });
     case DataType::kDouble:
-      return WriteValues<parquet::DoubleType>(writer, column,
-                                              [&](size_t row) { return column.Values<double>()[row]; });
+      return WriteValues<parquet::DoubleType>(
+          writer, column, [&](size_t row) { return column.Values<double>()[row]; });
     default:
-      return WriteValues<parquet::ByteArrayType>(writer, column, [&](size_t row) {
-        return parquet::ByteArray(column.Bytes(row));
-      });
+      return WriteValues<parquet::ByteArrayType>(
+          writer, column, [&](size_t row) { return parquet::ByteArray(column.Bytes(row)); });
   }
 }
 
-/// Calls put(row, value) for every value of the column chunk and null(row) for every null, `rows` in all.
+/// Calls put(row, value) for every value of the column chunk and null(row) for every null, `rows`
+/// in all.
 template <typename Parquet, typename Put, typename Null>
-Status ReadChunk(parquet::ColumnReader& any_reader, int64_t rows, const Put& put, const Null& null) {
+Status ReadChunk(parquet::ColumnReader& any_reader, int64_t rows, const Put& put,
+                 const Null& null) {
   auto& reader = static_cast<parquet::TypedColumnReader<Parquet>&>(any_reader);
   const bool optional = reader.descr()->max_definition_level() > 0;
   constexpr int64_t kBatch = 4096;
@@ -164,7 +178,8 @@ Status ReadChunk(parquet::ColumnReader& any_reader, int64_t rows, const Put& put
   int64_t done = 0;
   while (done < rows) {
     int64_t read = 0;
-    const int64_t count = reader.ReadBatch(std::min(kBatch, rows - done), levels.data(), nullptr, values.get(), &read);
+    const int64_t count = reader.ReadBatch(std::min(kBatch, rows - done), levels.data(), nullptr,
+                                           values.get(), &read);
     if (count <= 0) return Status::Internal("it ends early");
     int64_t value = 0;
     for (int64_t i = 0; i < count; ++i) {
@@ -185,21 +200,31 @@ Status ReadChunk(parquet::ColumnReader& any_reader, int64_t rows, const Put& put
 class ColumnDecoder {
  public:
   ColumnDecoder(const model::FieldSchema& field, uint64_t rows, uint64_t data_bytes)
-      : type_(field.type), data_left_(data_bytes), builder_(field.id, field.type, field.element_type, field.dim, true) {
+      : type_(field.type),
+        data_left_(data_bytes),
+        builder_(field.id, field.type, field.element_type, field.dim, true) {
     builder_.Reserve(rows);
   }
 
   Status Read(parquet::ColumnReader& reader, int64_t rows) {
     switch (type_) {
-      case DataType::kBool: return ReadFixed<parquet::BooleanType, uint8_t>(reader, rows);
-      case DataType::kInt8: return ReadFixed<parquet::Int32Type, int8_t>(reader, rows);
-      case DataType::kInt16: return ReadFixed<parquet::Int32Type, int16_t>(reader, rows);
-      case DataType::kInt32: return ReadFixed<parquet::Int32Type, int32_t>(reader, rows);
+      case DataType::kBool:
+        return ReadFixed<parquet::BooleanType, uint8_t>(reader, rows);
+      case DataType::kInt8:
+        return ReadFixed<parquet::Int32Type, int8_t>(reader, rows);
+      case DataType::kInt16:
+        return ReadFixed<parquet::Int32Type, int16_t>(reader, rows);
+      case DataType::kInt32:
+        return ReadFixed<parquet::Int32Type, int32_t>(reader, rows);
       case DataType::kInt64:
-      case DataType::kTimestamptz: return ReadFixed<parquet::Int64Type, int64_t>(reader, rows);
-      case DataType::kFloat: return ReadFixed<parquet::FloatType, float>(reader, rows);
-      case DataType::kDouble: return ReadFixed<parquet::DoubleType, double>(reader, rows);
-      default: return ReadTexts(reader, rows);
+      case DataType::kTimestamptz:
+        return ReadFixed<parquet::Int64Type, int64_t>(reader, rows);
+      case DataType::kFloat:
+        return ReadFixed<parquet::FloatType, float>(reader, rows);
+      case DataType::kDouble:
+        return ReadFixed<parquet::DoubleType, double>(reader, rows);
+      default:
+        return ReadTexts(reader, rows);
     }
   }
   Column Finish() { return builder_.Finish(); }
@@ -219,7 +244,8 @@ class ColumnDecoder {
     return ReadChunk<parquet::ByteArrayType>(
         reader, rows,
         [&](const parquet::ByteArray& value) {
-          if (value.len > data_left_) return Status::Internal("it has more bytes than its statistics say");
+          if (value.len > data_left_)
+            return Status::Internal("it has more bytes than its statistics say");
           data_left_ -= value.len;
           builder_.AppendBytes(std::string_view(value));
           return Status();
@@ -240,14 +266,14 @@ int FindColumn(const parquet::SchemaDescriptor& schema, model::FieldId field) {
   return -1;
 }
 
-Status ReadColumn(parquet::ParquetFileReader& reader, const model::FieldSchema& field, uint64_t rows,
-                  ColumnDecoder& decoder) {
+Status ReadColumn(parquet::ParquetFileReader& reader, const model::FieldSchema& field,
+                  uint64_t rows, ColumnDecoder& decoder) {
   const std::shared_ptr<parquet::FileMetaData> metadata = reader.metadata();
   const int position = FindColumn(*metadata->schema(), field.id);
   if (position < 0) return Status::Internal("the file has no such column");
   const parquet::ColumnDescriptor* column = metadata->schema()->Column(position);
-  if (column->physical_type() != StorageOf(field.type).physical || column->max_repetition_level() != 0 ||
-      column->max_definition_level() > 1) {
+  if (column->physical_type() != StorageOf(field.type).physical ||
+      column->max_repetition_level() != 0 || column->max_definition_level() > 1) {
     return Status::Internal("it has another type than its field");
   }
   uint64_t left = rows;
@@ -280,7 +306,8 @@ ParquetWriter::ParquetWriter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)
 
 ParquetWriter::~ParquetWriter() = default;
 
-Result<std::unique_ptr<ParquetWriter>> ParquetWriter::Open(std::vector<model::FieldSchema> fields, Sink sink) {
+Result<std::unique_ptr<ParquetWriter>> ParquetWriter::Open(std::vector<model::FieldSchema> fields,
+                                                           Sink sink) {
   auto impl = std::make_unique<Impl>();
   impl->stream = std::make_shared<SinkStream>(std::move(sink));
   KITE_RETURN_IF_ERROR(impl->Run([&] {
@@ -291,13 +318,17 @@ Result<std::unique_ptr<ParquetWriter>> ParquetWriter::Open(std::vector<model::Fi
       const Storage storage = StorageOf(field.type);
       const auto repetition =
           field.is_primary_key ? parquet::Repetition::REQUIRED : parquet::Repetition::OPTIONAL;
-      nodes.push_back(parquet::schema::PrimitiveNode::Make(field.name, repetition, storage.logical, storage.physical,
-                                                           -1, static_cast<int>(field.id.value())));
-      if (field.is_primary_key) properties.disable_dictionary(field.name);  // its values are all different
+      nodes.push_back(parquet::schema::PrimitiveNode::Make(field.name, repetition, storage.logical,
+                                                           storage.physical, -1,
+                                                           static_cast<int>(field.id.value())));
+      if (field.is_primary_key)
+        properties.disable_dictionary(field.name);  // its values are all different
     }
-    const auto root = parquet::schema::GroupNode::Make("schema", parquet::Repetition::REQUIRED, nodes);
+    const auto root =
+        parquet::schema::GroupNode::Make("schema", parquet::Repetition::REQUIRED, nodes);
     impl->writer = parquet::ParquetFileWriter::Open(
-        impl->stream, std::static_pointer_cast<parquet::schema::GroupNode>(root), properties.build());
+        impl->stream, std::static_pointer_cast<parquet::schema::GroupNode>(root),
+        properties.build());
     return Status();
   }));
   return std::unique_ptr<ParquetWriter>(new ParquetWriter(std::move(impl)));
@@ -319,8 +350,8 @@ Status ParquetWriter::Close() {
   });
 }
 
-Result<Column> ReadParquetColumn(std::string_view file, const model::FieldSchema& field, uint64_t rows,
-                                 uint64_t data_bytes, const std::string& key) {
+Result<Column> ReadParquetColumn(std::string_view file, const model::FieldSchema& field,
+                                 uint64_t rows, uint64_t data_bytes, const std::string& key) {
   const std::string what = key + ", column " + field.name;
   Column column;
   const Status status = Guard(StatusKind::kCorruption, what, [&] {
@@ -339,7 +370,8 @@ Result<Column> ReadParquetColumn(std::string_view file, const model::FieldSchema
     return Status();
   });
   if (status.ok()) return column;
-  if (status.Is(StatusKind::kInternal)) return CorruptFile(what, "cannot be read: " + status.message());
+  if (status.Is(StatusKind::kInternal))
+    return CorruptFile(what, "cannot be read: " + status.message());
   return status;
 }
 

@@ -1,6 +1,7 @@
 // scalars.parquet: the scalar columns of a sealed segment, zstd-compressed, found by field id.
 //
-// Parquet and Arrow stay inside the .cc. Field ids are Parquet's field ids; names are for other readers.
+// Parquet and Arrow stay inside the .cc. Field ids are Parquet's field ids; names are for other
+// readers.
 #pragma once
 
 #include <functional>
@@ -22,7 +23,8 @@ class ParquetWriter {
  public:
   using Sink = std::function<Status(std::string_view)>;
   /// `sink` receives the file's bytes in order and outlives the writer.
-  static Result<std::unique_ptr<ParquetWriter>> Open(std::vector<model::FieldSchema> fields, Sink sink);
+  static Result<std::unique_ptr<ParquetWriter>> Open(std::vector<model::FieldSchema> fields,
+                                                     Sink sink);
   ~ParquetWriter();
   /// One column per field, in the fields' order, all of the same number of rows.
   Status WriteRowGroup(std::span<const model::Column> columns);
@@ -34,9 +36,10 @@ class ParquetWriter {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Decodes one column of a file with `rows` rows. `data_bytes` is what its values take decoded (stats.bin): more is
-/// refused, and the decoder's own memory is bounded by it. Corruption(Segment) names `key`.
-Result<model::Column> ReadParquetColumn(std::string_view file, const model::FieldSchema& field, uint64_t rows,
-                                        uint64_t data_bytes, const std::string& key);
+/// Decodes one column of a file with `rows` rows. `data_bytes` is what its values take decoded
+/// (stats.bin): more is refused, and the decoder's own memory is bounded by it. Corruption(Segment)
+/// names `key`.
+Result<model::Column> ReadParquetColumn(std::string_view file, const model::FieldSchema& field,
+                                        uint64_t rows, uint64_t data_bytes, const std::string& key);
 
 }  // namespace kite::segment

@@ -23,7 +23,9 @@ class ScalarColumns::SourceOf final : public ColumnSource {
   SourceOf(std::shared_ptr<const ScalarColumns> columns, std::shared_ptr<const Indexes> indexes)
       : columns_(std::move(columns)), indexes_(std::move(indexes)) {}
   [[nodiscard]] size_t rows() const override { return columns_->rows_; }
-  Result<model::Column> GetColumn(model::FieldId field) const override { return columns_->Get(field); }
+  Result<model::Column> GetColumn(model::FieldId field) const override {
+    return columns_->Get(field);
+  }
   [[nodiscard]] const ScalarIndex* GetScalarIndex(model::FieldId field) const override {
     const auto it = indexes_->find(field);
     return it == indexes_->end() ? nullptr : it->second.get();
@@ -38,8 +40,8 @@ class ScalarColumns::SourceOf final : public ColumnSource {
 };
 
 ScalarColumns::ScalarColumns(std::shared_ptr<store::ObjectStore> objects,
-                             std::shared_ptr<const model::CollectionSchema> schema, const SegmentMeta& meta,
-                             std::unique_ptr<const KeyFile> keys)
+                             std::shared_ptr<const model::CollectionSchema> schema,
+                             const SegmentMeta& meta, std::unique_ptr<const KeyFile> keys)
     : objects_(std::move(objects)),
       schema_(std::move(schema)),
       rows_(meta.rows),
@@ -50,8 +52,8 @@ ScalarColumns::ScalarColumns(std::shared_ptr<store::ObjectStore> objects,
 Result<model::Column> ScalarColumns::Get(model::FieldId field) const {
   const model::FieldSchema* schema = schema_->Find(field);
   if (schema == nullptr || IsDenseVector(schema->type)) {
-    return Status::NotFound(StatusSubject::kField,
-                            "a sealed segment has no scalar field with id " + std::to_string(field.value()));
+    return Status::NotFound(StatusSubject::kField, "a sealed segment has no scalar field with id " +
+                                                       std::to_string(field.value()));
   }
   if (schema->is_primary_key) return keys_->Column(field);
   const std::lock_guard lock(mutex_);
@@ -78,7 +80,8 @@ Status ScalarColumns::LoadStats() const {
 }
 
 const FieldStats* ScalarColumns::FindStats(model::FieldId field) const {
-  const auto it = std::find_if(stats_.begin(), stats_.end(), [&](const FieldStats& s) { return s.field == field; });
+  const auto it = std::find_if(stats_.begin(), stats_.end(),
+                               [&](const FieldStats& s) { return s.field == field; });
   return it == stats_.end() ? nullptr : &*it;
 }
 
@@ -124,7 +127,8 @@ size_t ScalarColumns::EstimateBytes() const {
   if (!LoadStats().ok()) return scalars_file_.size;
   size_t bytes = 0;
   for (const FieldStats& stats : stats_) {
-    bytes += stats.data_bytes + (model::IsVariableWidth(stats.type) ? rows_ * sizeof(uint64_t) : 0) +
+    bytes += stats.data_bytes +
+             (model::IsVariableWidth(stats.type) ? rows_ * sizeof(uint64_t) : 0) +
              (stats.stats.nulls > 0 ? rows_ : 0);
   }
   return bytes;

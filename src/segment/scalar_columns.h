@@ -1,6 +1,8 @@
-// ScalarColumns: the scalar fields of a sealed segment: decoded at first use, then kept; with statistics and indexes.
+// ScalarColumns: the scalar fields of a sealed segment: decoded at first use, then kept; with
+// statistics and indexes.
 //
-// Thread-safe. What it gives out (columns, sources, indexes) stays valid after it is gone or an index was dropped.
+// Thread-safe. What it gives out (columns, sources, indexes) stays valid after it is gone or an
+// index was dropped.
 #pragma once
 
 #include <map>
@@ -19,8 +21,9 @@ namespace kite::segment {
 
 class ScalarColumns final : public std::enable_shared_from_this<ScalarColumns> {
  public:
-  ScalarColumns(std::shared_ptr<store::ObjectStore> objects, std::shared_ptr<const model::CollectionSchema> schema,
-                const SegmentMeta& meta, std::unique_ptr<const KeyFile> keys);
+  ScalarColumns(std::shared_ptr<store::ObjectStore> objects,
+                std::shared_ptr<const model::CollectionSchema> schema, const SegmentMeta& meta,
+                std::unique_ptr<const KeyFile> keys);
 
   [[nodiscard]] const KeyFile& keys() const { return *keys_; }
   /// All rows of a field. NotFound(Field); Corruption(Segment) names the file.
@@ -41,9 +44,9 @@ class ScalarColumns final : public std::enable_shared_from_this<ScalarColumns> {
   class SourceOf;
   using Indexes = std::map<model::FieldId, std::shared_ptr<const ScalarIndex>>;
 
-  Status LoadStats() const;                                                       // mutex_ held
-  Result<model::Column> Decode(const model::FieldSchema& field) const;            // mutex_ held
-  [[nodiscard]] const FieldStats* FindStats(model::FieldId field) const;          // mutex_ held
+  Status LoadStats() const;                                               // mutex_ held
+  Result<model::Column> Decode(const model::FieldSchema& field) const;    // mutex_ held
+  [[nodiscard]] const FieldStats* FindStats(model::FieldId field) const;  // mutex_ held
 
   const std::shared_ptr<store::ObjectStore> objects_;
   const std::shared_ptr<const model::CollectionSchema> schema_;

@@ -31,7 +31,8 @@ struct LoadedIndex {
 struct VectorState {
   std::shared_ptr<const VectorFile> file;
   std::shared_ptr<const LoadedIndex> loaded;
-  std::map<engine::Metric, std::shared_ptr<const LoadedIndex>> scans;  ///< FLAT over the mapped vectors
+  std::map<engine::Metric, std::shared_ptr<const LoadedIndex>>
+      scans;  ///< FLAT over the mapped vectors
 };
 
 /// The caller's filter over fewer rows than the segment has, extended so that the rest is out.
@@ -43,7 +44,8 @@ class ExtendedFilter {
       if (filter.out != nullptr) out_[word] |= filter.out[word];
       if (filter.deleted != nullptr) out_[word] |= filter.deleted[word];
     }
-    for (size_t row = rows; row < rows_all; ++row) out_[row / kWordBits] |= uint64_t{1} << (row % kWordBits);
+    for (size_t row = rows; row < rows_all; ++row)
+      out_[row / kWordBits] |= uint64_t{1} << (row % kWordBits);
     for (const uint64_t word : out_) filter_.out_count += std::popcount(word);
     filter_.out = out_.data();
   }
@@ -55,11 +57,13 @@ class ExtendedFilter {
 };
 
 Status MissingFile(const SegmentMeta& meta, std::string_view name) {
-  return Status::Corruption(StatusSubject::kSegment, "the description of segment " + std::to_string(meta.id.value()) +
+  return Status::Corruption(StatusSubject::kSegment, "the description of segment " +
+                                                         std::to_string(meta.id.value()) +
                                                          " names no file " + std::string(name));
 }
 
-Result<TimestampFile> OpenTimestamps(const Context& context, store::ObjectStore& objects, const SegmentMeta& meta) {
+Result<TimestampFile> OpenTimestamps(const Context& context, store::ObjectStore& objects,
+                                     const SegmentMeta& meta) {
   const FileMeta* file = FindFile(meta, kTimestampFileName);
   if (file == nullptr) return MissingFile(meta, kTimestampFileName);
   KITE_ASSIGN_OR_RETURN(auto view, MapFile(context, objects, *file));
@@ -76,8 +80,8 @@ Result<std::unique_ptr<const KeyFile>> OpenKeys(const Context& context, store::O
 }  // namespace
 
 struct SealedSegment::Impl {
-  Impl(std::shared_ptr<store::ObjectStore> o, std::shared_ptr<const model::CollectionSchema> s, SegmentMeta m,
-       TimestampFile t, std::unique_ptr<const KeyFile> keys)
+  Impl(std::shared_ptr<store::ObjectStore> o, std::shared_ptr<const model::CollectionSchema> s,
+       SegmentMeta m, TimestampFile t, std::unique_ptr<const KeyFile> keys)
       : objects(std::move(o)),
         schema(std::move(s)),
         meta(std::move(m)),
@@ -96,19 +100,23 @@ struct SealedSegment::Impl {
 
   Result<const model::FieldSchema*> VectorField(model::FieldId field) const;
   Result<std::shared_ptr<const VectorFile>> OpenVectors(const model::FieldSchema& field) const;
-  Result<std::shared_ptr<const LoadedIndex>> IndexFor(const Context& context, const model::FieldSchema& field,
+  Result<std::shared_ptr<const LoadedIndex>> IndexFor(const Context& context,
+                                                      const model::FieldSchema& field,
                                                       engine::Metric metric) const;
-  Result<std::shared_ptr<const LoadedIndex>> BuildScan(const Context& context, const model::FieldSchema& field,
+  Result<std::shared_ptr<const LoadedIndex>> BuildScan(const Context& context,
+                                                       const model::FieldSchema& field,
                                                        engine::Metric metric) const;
 };
 
 Result<const model::FieldSchema*> SealedSegment::Impl::VectorField(model::FieldId field) const {
   const model::FieldSchema* found = schema->Find(field);
   if (found != nullptr && IsDenseVector(found->type)) return found;
-  return Status::InvalidArgument(StatusSubject::kField, "only dense and binary vector fields can be searched");
+  return Status::InvalidArgument(StatusSubject::kField,
+                                 "only dense and binary vector fields can be searched");
 }
 
-Result<std::shared_ptr<const VectorFile>> SealedSegment::Impl::OpenVectors(const model::FieldSchema& field) const {
+Result<std::shared_ptr<const VectorFile>> SealedSegment::Impl::OpenVectors(
+    const model::FieldSchema& field) const {
   const std::lock_guard lock(mutex);
   VectorState& state = vectors[field.id];
   if (!state.file) {
@@ -118,9 +126,8 @@ Result<std::shared_ptr<const VectorFile>> SealedSegment::Impl::OpenVectors(const
 }
 
 /// The field's index if it is of this metric, else a scan.
-Result<std::shared_ptr<const LoadedIndex>> SealedSegment::Impl::IndexFor(const Context& context,
-                                                                         const model::FieldSchema& field,
-                                                                         engine::Metric metric) const {
+Result<std::shared_ptr<const LoadedIndex>> SealedSegment::Impl::IndexFor(
+    const Context& context, const model::FieldSchema& field, engine::Metric metric) const {
   {
     const std::lock_guard lock(mutex);
     const VectorState& state = vectors[field.id];
@@ -130,16 +137,17 @@ Result<std::shared_ptr<const LoadedIndex>> SealedSegment::Impl::IndexFor(const C
   return BuildScan(context, field, metric);
 }
 
-/// FLAT borrows the mapped vectors. Null when there are none. Two threads may both build; one of the results is kept.
-Result<std::shared_ptr<const LoadedIndex>> SealedSegment::Impl::BuildScan(const Context& context,
-                                                                          const model::FieldSchema& field,
-                                                                          engine::Metric metric) const {
+/// FLAT borrows the mapped vectors. Null when there are none. Two threads may both build; one of
+/// the results is kept.
+Result<std::shared_ptr<const LoadedIndex>> SealedSegment::Impl::BuildScan(
+    const Context& context, const model::FieldSchema& field, engine::Metric metric) const {
   auto scan = std::make_shared<LoadedIndex>();
   KITE_ASSIGN_OR_RETURN(scan->vectors, OpenVectors(field));
   if (scan->vectors->source().count == 0) return std::shared_ptr<const LoadedIndex>();
   InlineExecutor inline_executor;
   const engine::BuildSpec spec{.index_type = "FLAT", .metric = metric, .params = {}};
-  KITE_ASSIGN_OR_RETURN(scan->index, engine::Build(context, spec, scan->vectors->source(), inline_executor, nullptr));
+  KITE_ASSIGN_OR_RETURN(
+      scan->index, engine::Build(context, spec, scan->vectors->source(), inline_executor, nullptr));
   const std::lock_guard lock(mutex);
   return vectors[field.id].scans.emplace(metric, std::move(scan)).first->second;
 }
@@ -148,10 +156,9 @@ SealedSegment::SealedSegment(std::unique_ptr<Impl> impl) : impl_(std::move(impl)
 
 SealedSegment::~SealedSegment() = default;
 
-Result<std::shared_ptr<SealedSegment>> SealedSegment::Open(const Context& context,
-                                                           std::shared_ptr<store::ObjectStore> objects,
-                                                           std::shared_ptr<const model::CollectionSchema> schema,
-                                                           SegmentMeta meta) {
+Result<std::shared_ptr<SealedSegment>> SealedSegment::Open(
+    const Context& context, std::shared_ptr<store::ObjectStore> objects,
+    std::shared_ptr<const model::CollectionSchema> schema, SegmentMeta meta) {
   for (const std::string_view name : {kScalarsFileName, kStatsFileName}) {
     if (FindFile(meta, name) == nullptr) return MissingFile(meta, name);
   }
@@ -161,8 +168,8 @@ Result<std::shared_ptr<SealedSegment>> SealedSegment::Open(const Context& contex
   if (!meta.deletes.key.empty()) {
     KITE_ASSIGN_OR_RETURN(deleted, ReadDeletes(context, *objects, meta.deletes, meta.rows));
   }
-  auto impl = std::make_unique<Impl>(std::move(objects), std::move(schema), std::move(meta), std::move(timestamps),
-                                     std::move(keys));
+  auto impl = std::make_unique<Impl>(std::move(objects), std::move(schema), std::move(meta),
+                                     std::move(timestamps), std::move(keys));
   for (const DeletedRow& entry : deleted) impl->deletes.Add(entry.row, entry.timestamp);
   return std::shared_ptr<SealedSegment>(new SealedSegment(std::move(impl)));
 }
@@ -184,7 +191,8 @@ Visibility SealedSegment::VisibleAt(model::Timestamp t) const {
   impl_->timestamps.MarkLater(t, out);
   result.rows = meta.rows;
   for (const uint64_t word : out) result.out_count += std::popcount(word);
-  if (result.out_count > 0) result.out = std::make_shared<const std::vector<uint64_t>>(std::move(out));
+  if (result.out_count > 0)
+    result.out = std::make_shared<const std::vector<uint64_t>>(std::move(out));
   return result;
 }
 
@@ -192,14 +200,16 @@ Result<std::vector<ColumnChunk>> SealedSegment::Chunks(size_t) const {
   return std::vector<ColumnChunk>{{0, impl_->scalars->Source()}};
 }
 
-Status SealedSegment::Search(const Context& context, model::FieldId field, engine::Metric metric, size_t rows,
-                             const engine::QuerySet& queries, const engine::SearchParams& params,
-                             const engine::Filter& filter, engine::Scratch& scratch, const engine::Sink& sink) const {
+Status SealedSegment::Search(const Context& context, model::FieldId field, engine::Metric metric,
+                             size_t rows, const engine::QuerySet& queries,
+                             const engine::SearchParams& params, const engine::Filter& filter,
+                             engine::Scratch& scratch, const engine::Sink& sink) const {
   KITE_ASSIGN_OR_RETURN(const model::FieldSchema* schema, impl_->VectorField(field));
   if (rows == 0) return {};
   KITE_ASSIGN_OR_RETURN(const auto index, impl_->IndexFor(context, *schema, metric));
   if (!index) return {};
-  if (rows >= impl_->meta.rows) return index->index->Search(context, queries, params, filter, scratch, sink);
+  if (rows >= impl_->meta.rows)
+    return index->index->Search(context, queries, params, filter, scratch, sink);
   const ExtendedFilter extended(filter, rows, impl_->meta.rows);
   return index->index->Search(context, queries, params, extended.get(), scratch, sink);
 }
@@ -215,7 +225,8 @@ Result<Column> SealedSegment::Fetch(model::FieldId field, std::span<const engine
   return GatherRows(column, rows);
 }
 
-Result<std::vector<std::pair<uint32_t, engine::Row>>> SealedSegment::FindKeys(const Column& keys) const {
+Result<std::vector<std::pair<uint32_t, engine::Row>>> SealedSegment::FindKeys(
+    const Column& keys) const {
   return impl_->scalars->keys().Find(keys);
 }
 
@@ -230,7 +241,9 @@ Result<size_t> SealedSegment::Delete(const Column& keys, model::Timestamp t) {
 
 size_t SealedSegment::deleted_rows() const { return impl_->deletes.size(); }
 
-model::Timestamp SealedSegment::timestamp_of(engine::Row row) const { return impl_->timestamps.Of(row); }
+model::Timestamp SealedSegment::timestamp_of(engine::Row row) const {
+  return impl_->timestamps.Of(row);
+}
 
 size_t SealedSegment::memory_bytes() const {
   size_t bytes = sizeof(Impl) + impl_->scalars->memory_bytes() + impl_->deletes.memory_bytes();
@@ -270,7 +283,8 @@ Status SealedSegment::LoadIndex(const Context& context, const VectorIndexMeta& i
       engine::Load(loaded->file->bytes(), loaded->vectors->source(), engine::LoadMode::kMap);
   if (!index.ok()) return index.status().WithContext(index_meta.file.key);
   if ((*index)->rows() != impl_->meta.rows || (*index)->dim() != schema->dim) {
-    return Status::Corruption(StatusSubject::kIndex, index_meta.file.key + " is the index of another segment or field");
+    return Status::Corruption(StatusSubject::kIndex,
+                              index_meta.file.key + " is the index of another segment or field");
   }
   loaded->index = *std::move(index);
   const std::lock_guard lock(impl_->mutex);
@@ -291,7 +305,9 @@ bool SealedSegment::HasIndex(model::FieldId field, model::IndexId index) const {
   return it != impl_->vectors.end() && it->second.loaded && it->second.loaded->meta.index == index;
 }
 
-Status SealedSegment::BuildScalarIndex(model::FieldId field) { return impl_->scalars->BuildIndex(field); }
+Status SealedSegment::BuildScalarIndex(model::FieldId field) {
+  return impl_->scalars->BuildIndex(field);
+}
 
 void SealedSegment::DropScalarIndex(model::FieldId field) { impl_->scalars->DropIndex(field); }
 
@@ -300,9 +316,11 @@ size_t SealedSegment::EstimateLoadBytes() const {
   size_t bytes = impl_->scalars->EstimateBytes();
   for (const VectorIndexMeta& index : meta.indexes) bytes += index.file.size;
   for (const model::FieldSchema& field : impl_->schema->fields) {
-    const bool has_index = std::any_of(meta.indexes.begin(), meta.indexes.end(),
-                                       [&](const VectorIndexMeta& index) { return index.field == field.id; });
-    const FileMeta* file = IsDenseVector(field.type) ? FindFile(meta, VectorFileName(field.id)) : nullptr;
+    const bool has_index =
+        std::any_of(meta.indexes.begin(), meta.indexes.end(),
+                    [&](const VectorIndexMeta& index) { return index.field == field.id; });
+    const FileMeta* file =
+        IsDenseVector(field.type) ? FindFile(meta, VectorFileName(field.id)) : nullptr;
     if (file != nullptr && !has_index) bytes += file->size;
   }
   return bytes;

@@ -1,9 +1,10 @@
 // SealedSegment: immutable rows in mapped files, with deletes and indexes beside them.
 //
-// Open maps the key and timestamp files and reads no row data, so that a restart costs a few system calls per segment;
-// scalar columns are decoded from Parquet at first use and kept; vectors are read where they are mapped. Block
-// checksums of a file are verified when it is first touched (files up to 4 MiB) or by VerifyFile. What is read from a
-// file is bounded before it is used, so that a damaged file gives Corruption or wrong values, never a crash.
+// Open maps the key and timestamp files and reads no row data, so that a restart costs a few system
+// calls per segment; scalar columns are decoded from Parquet at first use and kept; vectors are
+// read where they are mapped. Block checksums of a file are verified when it is first touched
+// (files up to 4 MiB) or by VerifyFile. What is read from a file is bounded before it is used, so
+// that a damaged file gives Corruption or wrong values, never a crash.
 //
 // Rows of a segment that compaction made lie one source after the other: their timestamps may fall.
 #pragma once
@@ -13,9 +14,9 @@
 #include <vector>
 
 #include "model/schema.h"
-#include "segment/delete_set.h"
 #include "segment/checksummed_file.h"  // IWYU pragma: export
 #include "segment/delete_file.h"       // IWYU pragma: export
+#include "segment/delete_set.h"
 #include "segment/segment.h"
 #include "segment/segment_meta.h"
 #include "segment/segment_writer.h"  // IWYU pragma: export
@@ -25,11 +26,11 @@ namespace kite::segment {
 
 class SealedSegment final : public Segment {
  public:
-  /// Corruption(Segment) or NotFound(Object) names the object. `schema` may be newer than the segment's.
-  static Result<std::shared_ptr<SealedSegment>> Open(const Context& context,
-                                                     std::shared_ptr<store::ObjectStore> objects,
-                                                     std::shared_ptr<const model::CollectionSchema> schema,
-                                                     SegmentMeta meta);
+  /// Corruption(Segment) or NotFound(Object) names the object. `schema` may be newer than the
+  /// segment's.
+  static Result<std::shared_ptr<SealedSegment>> Open(
+      const Context& context, std::shared_ptr<store::ObjectStore> objects,
+      std::shared_ptr<const model::CollectionSchema> schema, SegmentMeta meta);
   ~SealedSegment() override;
 
   // Segment
@@ -39,32 +40,37 @@ class SealedSegment final : public Segment {
   [[nodiscard]] Visibility VisibleAt(model::Timestamp t) const override;
   Result<std::vector<ColumnChunk>> Chunks(size_t rows) const override;
   Status Search(const Context& context, model::FieldId field, engine::Metric metric, size_t rows,
-                const engine::QuerySet& queries, const engine::SearchParams& params, const engine::Filter& filter,
-                engine::Scratch& scratch, const engine::Sink& sink) const override;
-  Result<model::Column> Fetch(model::FieldId field, std::span<const engine::Row> rows) const override;
-  Result<std::vector<std::pair<uint32_t, engine::Row>>> FindKeys(const model::Column& keys) const override;
+                const engine::QuerySet& queries, const engine::SearchParams& params,
+                const engine::Filter& filter, engine::Scratch& scratch,
+                const engine::Sink& sink) const override;
+  Result<model::Column> Fetch(model::FieldId field,
+                              std::span<const engine::Row> rows) const override;
+  Result<std::vector<std::pair<uint32_t, engine::Row>>> FindKeys(
+      const model::Column& keys) const override;
   Result<size_t> Delete(const model::Column& keys, model::Timestamp t) override;
   [[nodiscard]] size_t deleted_rows() const override;
   [[nodiscard]] model::Timestamp timestamp_of(engine::Row row) const override;
   [[nodiscard]] size_t memory_bytes() const override;
 
-  /// Writer only: marks one row deleted (deletes carried over from a growing segment or across a compaction).
+  /// Writer only: marks one row deleted (deletes carried over from a growing segment or across a
+  /// compaction).
   void DeleteRow(engine::Row row, model::Timestamp t);
   [[nodiscard]] std::vector<DeletedRow> DeletedRows() const;
 
   [[nodiscard]] const SegmentMeta& meta() const;
-  /// Raw vectors of `field` as the engine wants them, for builds. Valid while the segment lives. `count` is 0 when every
-  /// row is null; there is nothing to build then.
+  /// Raw vectors of `field` as the engine wants them, for builds. Valid while the segment lives.
+  /// `count` is 0 when every row is null; there is nothing to build then.
   Result<engine::VectorSource> Vectors(model::FieldId field) const;
-  /// Loads (maps) the index file that `index_meta` names and uses it for searches of its field from now on; replaces an
-  /// older one atomically. Searches in flight keep theirs.
+  /// Loads (maps) the index file that `index_meta` names and uses it for searches of its field from
+  /// now on; replaces an older one atomically. Searches in flight keep theirs.
   Status LoadIndex(const Context& context, const VectorIndexMeta& index_meta);
   void DropIndex(model::FieldId field);
   [[nodiscard]] bool HasIndex(model::FieldId field, model::IndexId index) const;
   /// Builds in memory (sorted values; from the column) the scalar index that filters use.
   Status BuildScalarIndex(model::FieldId field);
   void DropScalarIndex(model::FieldId field);
-  /// Bytes that loading needs in memory (indexes, vectors that are scanned, scalars), for admission.
+  /// Bytes that loading needs in memory (indexes, vectors that are scanned, scalars), for
+  /// admission.
   [[nodiscard]] size_t EstimateLoadBytes() const;
 
  private:

@@ -18,7 +18,8 @@ using model::DataType;
 using Rows = std::vector<engine::Row>;
 
 std::unique_ptr<GrowingSegment> Grow(const SchemaPtr& schema, std::span<const size_t> counts) {
-  auto segment = std::make_unique<GrowingSegment>(model::SegmentId(7), model::PartitionId(3), schema);
+  auto segment =
+      std::make_unique<GrowingSegment>(model::SegmentId(7), model::PartitionId(3), schema);
   uint64_t next = 0;
   uint64_t t = 0;
   for (const size_t count : counts) {
@@ -28,8 +29,8 @@ std::unique_ptr<GrowingSegment> Grow(const SchemaPtr& schema, std::span<const si
   return segment;
 }
 
-std::shared_ptr<SealedSegment> Open(const std::shared_ptr<store::ObjectStore>& objects, const SchemaPtr& schema,
-                                    const SegmentMeta& meta) {
+std::shared_ptr<SealedSegment> Open(const std::shared_ptr<store::ObjectStore>& objects,
+                                    const SchemaPtr& schema, const SegmentMeta& meta) {
   auto segment = SealedSegment::Open(Context(), objects, schema, meta);
   EXPECT_TRUE(segment.ok()) << segment.status();
   return segment.ok() ? *segment : nullptr;
@@ -54,8 +55,10 @@ TEST(SealedSegmentTest, EveryTypeSurvivesSealing) {
     ASSERT_EQ(sealed.segment->rows(), 3701U);
     EXPECT_EQ(sealed.meta.min_timestamp, At(10));
     EXPECT_EQ(sealed.meta.max_timestamp, At(30));
-    ExpectRows(*sealed.segment, *sealed.schema, Range(engine::Row{0}, 3701), Range(uint64_t{0}, 3701));
-    ExpectRows(*sealed.segment, *sealed.schema, Rows{3700, 5, 5, 0}, std::vector<uint64_t>{3700, 5, 5, 0});
+    ExpectRows(*sealed.segment, *sealed.schema, Range(engine::Row{0}, 3701),
+               Range(uint64_t{0}, 3701));
+    ExpectRows(*sealed.segment, *sealed.schema, Rows{3700, 5, 5, 0},
+               std::vector<uint64_t>{3700, 5, 5, 0});
     EXPECT_EQ(sealed.segment->timestamp_of(0), At(10));
     EXPECT_EQ(sealed.segment->timestamp_of(701), At(30));
     for (const FileMeta& file : sealed.meta.files) {
@@ -67,7 +70,8 @@ TEST(SealedSegmentTest, EveryTypeSurvivesSealing) {
 TEST(SealedSegmentTest, SeveralRowGroups) {
   const Sealed sealed(SmallSchema(), {150000});
   const Rows rows = {0, 65535, 65536, 131071, 131072, 149999};
-  ExpectRows(*sealed.segment, *sealed.schema, rows, std::vector<uint64_t>(rows.begin(), rows.end()));
+  ExpectRows(*sealed.segment, *sealed.schema, rows,
+             std::vector<uint64_t>(rows.begin(), rows.end()));
 }
 
 TEST(SealedSegmentTest, CompactionKeepsTheRowsItIsGiven) {
@@ -75,7 +79,8 @@ TEST(SealedSegmentTest, CompactionKeepsTheRowsItIsGiven) {
   const auto objects = MemoryObjects();
   const auto first = Grow(schema, std::vector<size_t>{50, 50});
   const auto sealed = Open(objects, schema, SealAll(objects, schema, *first));
-  const auto second = std::make_unique<GrowingSegment>(model::SegmentId(8), model::PartitionId(3), schema);
+  const auto second =
+      std::make_unique<GrowingSegment>(model::SegmentId(8), model::PartitionId(3), schema);
   second->Append(MakeRows(*schema, 1000, 40), At(15));
 
   const model::SegmentId id(11);
@@ -85,7 +90,8 @@ TEST(SealedSegmentTest, CompactionKeepsTheRowsItIsGiven) {
   const auto meta = writer.Finish(Context(), id, model::PartitionId(3));
   ASSERT_TRUE(meta.ok()) << meta.status();
   const auto merged = Open(objects, schema, *meta);
-  ExpectRows(*merged, *schema, Range(engine::Row{0}, 6), std::vector<uint64_t>{1, 3, 60, 99, 1000, 1039});
+  ExpectRows(*merged, *schema, Range(engine::Row{0}, 6),
+             std::vector<uint64_t>{1, 3, 60, 99, 1000, 1039});
   // Its timestamps fall: 10, 10, 20, 20, 15, 15.
   EXPECT_EQ(merged->timestamp_of(3), At(20));
   EXPECT_EQ(merged->timestamp_of(4), At(15));
@@ -97,14 +103,17 @@ TEST(SealedSegmentTest, CompactionKeepsTheRowsItIsGiven) {
 
 TEST(SealedSegmentTest, NoRowsAreRefused) {
   SegmentWriter writer(MemoryObjects(), "segments/1/2/", SmallSchema());
-  EXPECT_TRUE(writer.Finish(Context(), model::SegmentId(2), model::PartitionId(1)).status().Is(
-      StatusKind::kInvalidArgument, StatusSubject::kSegment));
+  EXPECT_TRUE(writer.Finish(Context(), model::SegmentId(2), model::PartitionId(1))
+                  .status()
+                  .Is(StatusKind::kInvalidArgument, StatusSubject::kSegment));
 }
 
 TEST(SealedSegmentTest, ReadsSeeTheirTime) {
   const Sealed sealed(SmallSchema(), {4, 4});
   SealedSegment& segment = *sealed.segment;
-  const auto keys = [&](std::vector<uint64_t> numbers) { return MakeKeys(*sealed.schema, numbers); };
+  const auto keys = [&](std::vector<uint64_t> numbers) {
+    return MakeKeys(*sealed.schema, numbers);
+  };
   EXPECT_EQ(*segment.Delete(keys({1, 5, 77}), At(15)), 1U) << "5 comes later";
   EXPECT_EQ(*segment.Delete(keys({1, 5}), At(30)), 1U) << "1 is deleted";
   EXPECT_EQ(*segment.Delete(keys({1, 5}), At(30)), 0U);
@@ -154,8 +163,10 @@ TEST(SealedSegmentTest, FindsEveryKeyAndNoOther) {
 
 TEST(SealedSegmentTest, OneKeyInManyRows) {
   const SchemaPtr schema = SmallSchema();
-  const auto growing = std::make_unique<GrowingSegment>(model::SegmentId(7), model::PartitionId(3), schema);
-  for (const uint64_t number : {5, 2, 5, 9, 5}) growing->Append(MakeRows(*schema, number, 1), At(10));
+  const auto growing =
+      std::make_unique<GrowingSegment>(model::SegmentId(7), model::PartitionId(3), schema);
+  for (const uint64_t number : {5, 2, 5, 9, 5})
+    growing->Append(MakeRows(*schema, number, 1), At(10));
   const auto objects = MemoryObjects();
   const auto sealed = Open(objects, schema, SealAll(objects, schema, *growing));
   const auto found = sealed->FindKeys(MakeKeys(*schema, std::vector<uint64_t>{5, 7, 9}));
@@ -175,9 +186,11 @@ TEST(SealedSegmentTest, FieldsThatAreNewerThanTheSegment) {
   EXPECT_FALSE(vectors->IsValid(0));
   const model::Column query = MakeColumn(*newer->Find(kVector), std::vector<uint64_t>{1});
   engine::Scratch scratch;
-  EXPECT_TRUE(segment->Search(Context(), model::FieldId(142), engine::Metric::kL2, 100,
-                              {query.data.As<std::byte>(), 1}, {}, {}, scratch,
-                              [](size_t, auto hits) { EXPECT_TRUE(hits.empty()); }).ok());
+  EXPECT_TRUE(segment
+                  ->Search(Context(), model::FieldId(142), engine::Metric::kL2, 100,
+                           {query.data.As<std::byte>(), 1}, {}, {}, scratch,
+                           [](size_t, auto hits) { EXPECT_TRUE(hits.empty()); })
+                  .ok());
   EXPECT_EQ(segment->Vectors(model::FieldId(142))->count, 0U);
   const auto source = segment->Chunks(100)->front().source;
   EXPECT_EQ(source->GetColumn(model::FieldId(140))->rows, 100U);
@@ -192,8 +205,10 @@ TEST(SealedSegmentTest, NullableVectorsAreFoundByRow) {
   EXPECT_LT(vectors->count, 400U);
   EXPECT_GT(vectors->count, 0U);
   EXPECT_EQ(vectors->row_of.size(), vectors->count);
-  for (const engine::Row row : {vectors->row_of.front(), vectors->row_of[7], vectors->row_of.back()}) {
-    EXPECT_EQ(SearchRows(*sealed.segment, *sealed.schema, kNullableVector, row, 1, At(100)), Rows{row});
+  for (const engine::Row row :
+       {vectors->row_of.front(), vectors->row_of[7], vectors->row_of.back()}) {
+    EXPECT_EQ(SearchRows(*sealed.segment, *sealed.schema, kNullableVector, row, 1, At(100)),
+              Rows{row});
   }
 }
 
@@ -204,7 +219,8 @@ TEST(SealedSegmentTest, StatisticsAndScalarIndexes) {
   ASSERT_TRUE(column.ok());
   const auto stats = before->GetStats(kInt16);
   ASSERT_TRUE(stats.has_value());
-  const auto [low, high] = std::minmax_element(column->Values<int16_t>(), column->Values<int16_t>() + 500);
+  const auto [low, high] =
+      std::minmax_element(column->Values<int16_t>(), column->Values<int16_t>() + 500);
   EXPECT_EQ(stats->min, model::Value(int64_t{*low}));
   EXPECT_EQ(stats->max, model::Value(int64_t{*high}));
   EXPECT_EQ(before->GetScalarIndex(kInt16), nullptr);
@@ -222,7 +238,8 @@ TEST(SealedSegmentTest, StatisticsAndScalarIndexes) {
   sealed.segment->DropScalarIndex(kInt16);
   EXPECT_EQ(sealed.segment->Chunks(500)->front().source->GetScalarIndex(kInt16), nullptr);
   EXPECT_GT(index->memory_bytes(), 0U) << "lives as long as the source that gave it";
-  EXPECT_TRUE(sealed.segment->BuildScalarIndex(kJson).Is(StatusKind::kInvalidArgument, StatusSubject::kIndex));
+  EXPECT_TRUE(sealed.segment->BuildScalarIndex(kJson).Is(StatusKind::kInvalidArgument,
+                                                         StatusSubject::kIndex));
 }
 
 TEST(SealedSegmentTest, IndexesAreLoadedReplacedAndDropped) {
@@ -234,7 +251,8 @@ TEST(SealedSegmentTest, IndexesAreLoadedReplacedAndDropped) {
   const auto built = engine::Build(Context(), spec, *source, executor, nullptr);
   ASSERT_TRUE(built.ok()) << built.status();
   auto writer = ChecksummedWriter::Open(Context(), *sealed.objects, "segments/1/9/index_5.bin");
-  ASSERT_TRUE((*built)->Save([&](std::string_view bytes) { return (*writer)->Append(bytes); }).ok());
+  ASSERT_TRUE(
+      (*built)->Save([&](std::string_view bytes) { return (*writer)->Append(bytes); }).ok());
   VectorIndexMeta index{kVector, model::IndexId(5), "HNSW", *(*writer)->Finish()};
   const size_t memory = sealed.segment->memory_bytes();
   const Status loaded = sealed.segment->LoadIndex(Context(), index);
@@ -243,7 +261,8 @@ TEST(SealedSegmentTest, IndexesAreLoadedReplacedAndDropped) {
   EXPECT_FALSE(sealed.segment->HasIndex(kVector, model::IndexId(6)));
   EXPECT_GT(sealed.segment->memory_bytes(), memory);
   for (const uint64_t number : {0, 77, 1999}) {
-    EXPECT_EQ(SearchRows(*sealed.segment, *sealed.schema, kVector, number, 1, At(100)), Rows{static_cast<engine::Row>(number)});
+    EXPECT_EQ(SearchRows(*sealed.segment, *sealed.schema, kVector, number, 1, At(100)),
+              Rows{static_cast<engine::Row>(number)});
   }
   sealed.segment->DropIndex(kVector);
   EXPECT_FALSE(sealed.segment->HasIndex(kVector, model::IndexId(5)));
@@ -263,10 +282,13 @@ TEST(SealedSegmentTest, SearchOfFewerRowsThanThereAre) {
   engine::SearchParams params;
   params.k = 200;
   Rows rows;
-  ASSERT_TRUE(sealed.segment->Search(Context(), kVector, engine::Metric::kL2, 100, {query.data.As<std::byte>(), 1},
-                                     params, {}, scratch, [&](size_t, auto hits) {
-                                       for (const auto& hit : hits) rows.push_back(hit.row);
-                                     }).ok());
+  ASSERT_TRUE(sealed.segment
+                  ->Search(Context(), kVector, engine::Metric::kL2, 100,
+                           {query.data.As<std::byte>(), 1}, params, {}, scratch,
+                           [&](size_t, auto hits) {
+                             for (const auto& hit : hits) rows.push_back(hit.row);
+                           })
+                  .ok());
   std::sort(rows.begin(), rows.end());
   EXPECT_EQ(rows, Range(engine::Row{0}, 100));
 }
@@ -295,7 +317,8 @@ TEST(SealedSegmentTest, ReadersAndTheWriterOfDeletes) {
     });
   }
   for (uint64_t number = 500; number < 1000; ++number) {
-    EXPECT_EQ(*sealed.segment->Delete(MakeKeys(*sealed.schema, std::vector{number}), At(number)), 1U);
+    EXPECT_EQ(*sealed.segment->Delete(MakeKeys(*sealed.schema, std::vector{number}), At(number)),
+              1U);
   }
   done = true;
   for (std::thread& reader : readers) reader.join();

@@ -58,8 +58,9 @@ struct Bench {
     std::filesystem::remove_all(root);
     objects = *store::OpenLocalObjectStore(Disk::System(), root.string());
     for (size_t done = 0; done < rows; done += 1000) {
-      growing.Append(MakeBatch(*schema, static_cast<int64_t>(done), std::min<size_t>(1000, rows - done)),
-                     model::Timestamp(done + 1));
+      growing.Append(
+          MakeBatch(*schema, static_cast<int64_t>(done), std::min<size_t>(1000, rows - done)),
+          model::Timestamp(done + 1));
     }
   }
   ~Bench() {
@@ -69,7 +70,8 @@ struct Bench {
   SegmentMeta Seal(int64_t id) const {
     std::vector<engine::Row> rows(growing.rows());
     std::iota(rows.begin(), rows.end(), engine::Row{0});
-    SegmentWriter writer(objects, SegmentPrefix(model::CollectionId(1), model::SegmentId(id)), schema);
+    SegmentWriter writer(objects, SegmentPrefix(model::CollectionId(1), model::SegmentId(id)),
+                         schema);
     (void)writer.AppendRows(Context(), growing, rows);
     return *writer.Finish(Context(), model::SegmentId(id), model::PartitionId(1));
   }
@@ -81,9 +83,9 @@ void BM_Flush768(benchmark::State& state) {
   uint64_t bytes = 0;
   for (auto _ : state) bytes = bench.Seal(id++).byte_size();
   state.SetBytesProcessed(static_cast<int64_t>(bytes) * state.iterations());
-  state.counters["cpu_s_per_GB"] = benchmark::Counter(static_cast<double>(bytes) / 1e9,
-                                                      benchmark::Counter::kIsIterationInvariantRate |
-                                                          benchmark::Counter::kInvert);
+  state.counters["cpu_s_per_GB"] = benchmark::Counter(
+      static_cast<double>(bytes) / 1e9,
+      benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
 }
 BENCHMARK(BM_Flush768)->Unit(benchmark::kMillisecond)->Iterations(3);
 

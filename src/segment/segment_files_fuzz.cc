@@ -22,7 +22,8 @@ class View final : public kite::store::ObjectView {
 constexpr uint64_t kRows = 3;
 
 void ReadTimestamps(std::string bytes) {
-  const auto file = kite::segment::TimestampFile::Open(std::make_shared<View>(std::move(bytes)), kRows, "fuzz");
+  const auto file =
+      kite::segment::TimestampFile::Open(std::make_shared<View>(std::move(bytes)), kRows, "fuzz");
   if (!file.ok()) return;
   uint64_t bits = 0;
   file->MarkLater(kite::model::Timestamp(1), {&bits, 1});
@@ -35,12 +36,17 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   std::string bytes(reinterpret_cast<const char*>(data + 1), size - 1);
   switch (data[0] % 4) {
-    case 0: ReadTimestamps(std::move(bytes)); break;
-    case 1: (void)kite::segment::DecodeStats(bytes, kRows, "fuzz"); break;
+    case 0:
+      ReadTimestamps(std::move(bytes));
+      break;
+    case 1:
+      (void)kite::segment::DecodeStats(bytes, kRows, "fuzz");
+      break;
     default: {
       kite::model::FieldSchema field;
       field.id = kite::model::FieldId(101);
-      field.type = data[0] % 4 == 2 ? kite::model::DataType::kInt16 : kite::model::DataType::kVarChar;
+      field.type =
+          data[0] % 4 == 2 ? kite::model::DataType::kInt16 : kite::model::DataType::kVarChar;
       (void)kite::segment::ReadParquetColumn(bytes, field, kRows, 1000, "fuzz");
     }
   }

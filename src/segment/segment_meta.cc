@@ -7,9 +7,10 @@ namespace {
 
 /// Rows are 32-bit positions; the largest value is not a row (engine lists end with it).
 constexpr uint64_t kRowsMax = std::numeric_limits<uint32_t>::max() - 1;
-constexpr size_t kKeyBytesMax = 1024;       // store/object_store.h
-constexpr size_t kTypeNameBytesMax = 64;    // Milvus's index names are short
-constexpr uint64_t kFilesMax = 1024;        // two per vector field and a few more; fields are limited to 64
+constexpr size_t kKeyBytesMax = 1024;     // store/object_store.h
+constexpr size_t kTypeNameBytesMax = 64;  // Milvus's index names are short
+constexpr uint64_t kFilesMax =
+    1024;  // two per vector field and a few more; fields are limited to 64
 
 void EncodeFile(const FileMeta& file, std::string& out) {
   PutBytes(out, file.key);
@@ -44,13 +45,15 @@ uint64_t SegmentMeta::byte_size() const {
 }
 
 std::string SegmentPrefix(model::CollectionId collection, model::SegmentId segment) {
-  return "segments/" + std::to_string(collection.value()) + "/" + std::to_string(segment.value()) + "/";
+  return "segments/" + std::to_string(collection.value()) + "/" + std::to_string(segment.value()) +
+         "/";
 }
 
 const FileMeta* FindFile(const SegmentMeta& meta, std::string_view name) {
   for (const FileMeta& file : meta.files) {
     const std::string_view key = file.key;
-    if (key.ends_with(name) && (key.size() == name.size() || key[key.size() - name.size() - 1] == '/')) {
+    if (key.ends_with(name) &&
+        (key.size() == name.size() || key[key.size() - name.size() - 1] == '/')) {
       return &file;
     }
   }
@@ -84,7 +87,8 @@ Result<SegmentMeta> DecodeSegmentMeta(BinaryReader& reader) {
   meta.rows = reader.BoundedVarint(kRowsMax);
   meta.min_timestamp = model::Timestamp(reader.Fixed<uint64_t>());
   meta.max_timestamp = model::Timestamp(reader.Fixed<uint64_t>());
-  meta.schema_version = static_cast<uint32_t>(reader.BoundedVarint(std::numeric_limits<uint32_t>::max()));
+  meta.schema_version =
+      static_cast<uint32_t>(reader.BoundedVarint(std::numeric_limits<uint32_t>::max()));
   const uint64_t files = reader.BoundedVarint(kFilesMax);
   for (uint64_t i = 0; i < files && !reader.failed(); ++i) meta.files.push_back(DecodeFile(reader));
   const uint64_t indexes = reader.BoundedVarint(kFilesMax);

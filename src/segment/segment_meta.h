@@ -1,6 +1,8 @@
-// SegmentMeta: what a manifest says of one sealed segment. Immutable value; a change makes a new one.
+// SegmentMeta: what a manifest says of one sealed segment. Immutable value; a change makes a new
+// one.
 //
-// Objects of a segment lie under "segments/<collection id>/<segment id>/": see docs/formats/segment.md.
+// Objects of a segment lie under "segments/<collection id>/<segment id>/": see
+// docs/formats/segment.md.
 #pragma once
 
 #include <cstdint>
@@ -40,10 +42,10 @@ struct SegmentMeta {
   model::Timestamp min_timestamp;
   model::Timestamp max_timestamp;
   uint32_t schema_version = 0;
-  std::vector<FileMeta> files;           ///< data files: scalars, vectors, timestamps, keys, stats
+  std::vector<FileMeta> files;  ///< data files: scalars, vectors, timestamps, keys, stats
   std::vector<VectorIndexMeta> indexes;
-  FileMeta deletes;                      ///< (row, timestamp) pairs; key empty: none
-  uint64_t deleted_rows = 0;             ///< entries in `deletes`
+  FileMeta deletes;           ///< (row, timestamp) pairs; key empty: none
+  uint64_t deleted_rows = 0;  ///< entries in `deletes`
 
   [[nodiscard]] uint64_t byte_size() const;  ///< of all files
 };

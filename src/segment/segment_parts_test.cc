@@ -1,4 +1,5 @@
-// The small parts that segments are made of: delete sets, key files, statistics, sorted indexes, vector files.
+// The small parts that segments are made of: delete sets, key files, statistics, sorted indexes,
+// vector files.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -94,8 +95,10 @@ TEST(ChecksummedFileTest, FindsEveryFlippedByteAndEveryWrongSize) {
     ASSERT_TRUE(objects->Put(Context(), "a/b", damaged).ok());
     const Status status = VerifyFile(Context(), *objects, *file);
     EXPECT_TRUE(status.Is(StatusKind::kCorruption, StatusSubject::kSegment));
-    EXPECT_NE(status.message().find("a/b: the checksum of block " + std::to_string(position / kChecksumBlockBytes)),
-              std::string::npos) << status;
+    EXPECT_NE(status.message().find("a/b: the checksum of block " +
+                                    std::to_string(position / kChecksumBlockBytes)),
+              std::string::npos)
+        << status;
     EXPECT_EQ(VerifyBytes(damaged, *file), status);
   }
   ASSERT_TRUE(objects->Put(Context(), "a/b", bytes + "x").ok());
@@ -108,14 +111,19 @@ TEST(ChecksummedFileTest, FindsEveryFlippedByteAndEveryWrongSize) {
 TEST(KeyFileTest, TheFilterRefusesNearlyAllOtherKeys) {
   const auto objects = MemoryObjects();
   const SchemaPtr schema = SmallSchema();
-  const auto file = WriteKeys(Context(), *objects, "k", MakeKeys(*schema, Range(uint64_t{0}, 20000)));
+  const auto file =
+      WriteKeys(Context(), *objects, "k", MakeKeys(*schema, Range(uint64_t{0}, 20000)));
   ASSERT_TRUE(file.ok());
   const auto keys = KeyFile::Open(Context(), *objects, *file, 20000, DataType::kInt64);
   ASSERT_TRUE(keys.ok()) << keys.status();
   EXPECT_EQ((*keys)->Find(MakeKeys(*schema, Range(uint64_t{0}, 20000)))->size(), 20000U);
   EXPECT_TRUE((*keys)->Find(MakeKeys(*schema, Range(uint64_t{20000}, 20000)))->empty());
-  EXPECT_TRUE(KeyFile::Open(Context(), *objects, *file, 19999, DataType::kInt64).status().Is(StatusKind::kCorruption));
-  EXPECT_TRUE(KeyFile::Open(Context(), *objects, *file, 20000, DataType::kVarChar).status().Is(StatusKind::kCorruption));
+  EXPECT_TRUE(KeyFile::Open(Context(), *objects, *file, 19999, DataType::kInt64)
+                  .status()
+                  .Is(StatusKind::kCorruption));
+  EXPECT_TRUE(KeyFile::Open(Context(), *objects, *file, 20000, DataType::kVarChar)
+                  .status()
+                  .Is(StatusKind::kCorruption));
 }
 
 FieldStats StatsOf(DataType type, const std::vector<Value>& values) {
@@ -138,15 +146,19 @@ TEST(StatsTest, BoundsAndNulls) {
   EXPECT_EQ(StatsOf(DataType::kInt8, {int64_t{5}, {}, int64_t{-3}}).stats.nulls, 1U);
   EXPECT_EQ(StatsOf(DataType::kBool, {true, true}).stats.min, Value(true));
   EXPECT_EQ(StatsOf(DataType::kFloat, {1.5, 0.5}).stats.min, Value(0.5));
-  EXPECT_EQ(StatsOf(DataType::kDouble, {1.5, std::nan("")}).stats.max, Value()) << "NaN has no place in an order";
-  EXPECT_EQ(StatsOf(DataType::kVarChar, {std::string("b"), std::string("a"), std::string("c")}).stats.max,
-            Value(std::string("c")));
-  EXPECT_EQ(StatsOf(DataType::kVarChar, {std::string("b"), std::string(300, 'z')}).stats.min, Value());
+  EXPECT_EQ(StatsOf(DataType::kDouble, {1.5, std::nan("")}).stats.max, Value())
+      << "NaN has no place in an order";
+  EXPECT_EQ(
+      StatsOf(DataType::kVarChar, {std::string("b"), std::string("a"), std::string("c")}).stats.max,
+      Value(std::string("c")));
+  EXPECT_EQ(StatsOf(DataType::kVarChar, {std::string("b"), std::string(300, 'z')}).stats.min,
+            Value());
   EXPECT_EQ(StatsOf(DataType::kInt64, {{}, {}}).stats.min, Value());
   EXPECT_EQ(StatsOf(DataType::kJson, {std::string("{}")}).stats.min, Value());
 
   const FieldStats fields[] = {StatsOf(DataType::kVarChar, {std::string("b"), {}}),
-                               StatsOf(DataType::kDouble, {1.0, 2.0}), StatsOf(DataType::kBool, {true})};
+                               StatsOf(DataType::kDouble, {1.0, 2.0}),
+                               StatsOf(DataType::kBool, {true})};
   const std::string file = EncodeStats(2, fields);
   const auto decoded = DecodeStats(file, 2, "s");
   ASSERT_TRUE(decoded.ok()) << decoded.status();
@@ -222,7 +234,8 @@ TEST_F(SortedIndexTest, FloatingPoint) {
 }
 
 TEST_F(SortedIndexTest, TextsAndBools) {
-  Build(DataType::kVarChar, {std::string("apple"), std::string("app"), {}, std::string("b"), std::string("")});
+  Build(DataType::kVarChar,
+        {std::string("apple"), std::string("app"), {}, std::string("b"), std::string("")});
   EXPECT_EQ(Equal({std::string("app"), int64_t{3}}), R{1});
   std::vector<uint64_t> bits(1);
   EXPECT_TRUE(index_->HasPrefix("app", bits.data()));
@@ -238,9 +251,11 @@ TEST(VectorFileTest, TheHeaderIsNumpys) {
   EXPECT_EQ(header.size(), 4096U);
   EXPECT_EQ(header.substr(0, 8), std::string("\x93NUMPY\x01\x00", 8));
   EXPECT_EQ(static_cast<uint8_t>(header[8]) + 256 * static_cast<uint8_t>(header[9]), 4086);
-  EXPECT_EQ(header.substr(10, 65), "{'descr': '<f4', 'fortran_order': False, 'shape': (12345, 768), }");
+  EXPECT_EQ(header.substr(10, 65),
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (12345, 768), }");
   EXPECT_EQ(header.back(), '\n');
-  EXPECT_NE(NpyHeader(DataType::kBinaryVector, 16, 3).find("'|u1', 'fortran_order': False, 'shape': (3, 2)"),
+  EXPECT_NE(NpyHeader(DataType::kBinaryVector, 16, 3)
+                .find("'|u1', 'fortran_order': False, 'shape': (3, 2)"),
             std::string::npos);
 }
 
@@ -258,7 +273,9 @@ TEST(TimestampFileTest, MarksWhatIsLater) {
   EXPECT_EQ(Bits(bits), (std::vector<size_t>{2, 3, 4, 5}));
   EXPECT_EQ(file->Of(2), At(9));
   EXPECT_EQ(file->Of(5), At(7));
-  EXPECT_TRUE(TimestampFile::Open(*objects->Map(Context(), "t"), 7, "t").status().Is(StatusKind::kCorruption));
+  EXPECT_TRUE(TimestampFile::Open(*objects->Map(Context(), "t"), 7, "t")
+                  .status()
+                  .Is(StatusKind::kCorruption));
 }
 
 }  // namespace

@@ -21,7 +21,8 @@ constexpr size_t kGroupRows = 65536;
 constexpr size_t kGroupBytes = size_t{16} << 20;
 /// Scalars are read from their segment in runs of this many rows.
 constexpr size_t kScalarRunRows = 8192;
-/// Vectors are copied, checksummed and written in runs of this size: it stays in the second-level cache.
+/// Vectors are copied, checksummed and written in runs of this size: it stays in the second-level
+/// cache.
 constexpr size_t kVectorRunBytes = size_t{512} << 10;
 
 struct SourceRows {
@@ -44,14 +45,16 @@ struct SegmentWriter::Impl {
   Status ForEachRun(const Context& context, size_t run_rows, const RunVisit& visit) const;
   Status WriteTimestamps(const Context& context, SegmentMeta& meta) const;
   Status WriteScalars(const Context& context, SegmentMeta& meta) const;
-  Status WriteKeysAndStats(const Context& context, const Column& keys, std::span<const StatsBuilder> stats,
-                           SegmentMeta& meta) const;
-  Status WriteVectorField(const Context& context, const model::FieldSchema& field, SegmentMeta& meta) const;
+  Status WriteKeysAndStats(const Context& context, const Column& keys,
+                           std::span<const StatsBuilder> stats, SegmentMeta& meta) const;
+  Status WriteVectorField(const Context& context, const model::FieldSchema& field,
+                          SegmentMeta& meta) const;
 };
 
 namespace {
 
-/// Gathers scalar columns into row groups: statistics and Parquet for all, and the primary keys as a whole.
+/// Gathers scalar columns into row groups: statistics and Parquet for all, and the primary keys as
+/// a whole.
 class ScalarGroups {
  public:
   ScalarGroups(std::vector<model::FieldSchema> fields, ParquetWriter& parquet)
@@ -109,12 +112,14 @@ class ScalarGroups {
 
 }  // namespace
 
-Status SegmentWriter::Impl::ForEachRun(const Context& context, size_t run_rows, const RunVisit& visit) const {
+Status SegmentWriter::Impl::ForEachRun(const Context& context, size_t run_rows,
+                                       const RunVisit& visit) const {
   for (const SourceRows& source : sources) {
     const std::span<const engine::Row> all = source.rows;
     for (size_t first = 0; first < all.size(); first += run_rows) {
       KITE_RETURN_IF_ERROR(context.Check());
-      KITE_RETURN_IF_ERROR(visit(*source.segment, all.subspan(first, std::min(run_rows, all.size() - first))));
+      KITE_RETURN_IF_ERROR(
+          visit(*source.segment, all.subspan(first, std::min(run_rows, all.size() - first))));
     }
   }
   return {};
@@ -127,8 +132,9 @@ Status SegmentWriter::Impl::WriteTimestamps(const Context& context, SegmentMeta&
   }
   meta.min_timestamp = builder.min();
   meta.max_timestamp = builder.max();
-  KITE_ASSIGN_OR_RETURN(FileMeta file, WriteFile(context, *objects, prefix + std::string(kTimestampFileName),
-                                                 builder.Encode()));
+  KITE_ASSIGN_OR_RETURN(
+      FileMeta file,
+      WriteFile(context, *objects, prefix + std::string(kTimestampFileName), builder.Encode()));
   meta.files.push_back(std::move(file));
   return {};
 }
@@ -138,7 +144,8 @@ Status SegmentWriter::Impl::WriteScalars(const Context& context, SegmentMeta& me
   for (const model::FieldSchema& field : schema->fields) {
     if (!IsDenseVector(field.type)) fields.push_back(field);
   }
-  KITE_ASSIGN_OR_RETURN(auto file, ChecksummedWriter::Open(context, *objects, prefix + std::string(kScalarsFileName)));
+  KITE_ASSIGN_OR_RETURN(auto file, ChecksummedWriter::Open(context, *objects,
+                                                           prefix + std::string(kScalarsFileName)));
   KITE_ASSIGN_OR_RETURN(auto parquet, ParquetWriter::Open(fields, [&file](std::string_view bytes) {
                           return file->Append(bytes);
                         }));
@@ -153,21 +160,25 @@ Status SegmentWriter::Impl::WriteScalars(const Context& context, SegmentMeta& me
 }
 
 Status SegmentWriter::Impl::WriteKeysAndStats(const Context& context, const Column& keys,
-                                              std::span<const StatsBuilder> stats, SegmentMeta& meta) const {
+                                              std::span<const StatsBuilder> stats,
+                                              SegmentMeta& meta) const {
   KITE_ASSIGN_OR_RETURN(FileMeta key_file,
                         WriteKeys(context, *objects, prefix + std::string(kKeyFileName), keys));
   meta.files.push_back(std::move(key_file));
   std::vector<FieldStats> fields;
   for (const StatsBuilder& builder : stats) fields.push_back(builder.Finish());
-  KITE_ASSIGN_OR_RETURN(FileMeta stats_file, WriteFile(context, *objects, prefix + std::string(kStatsFileName),
-                                                       EncodeStats(rows, fields)));
+  KITE_ASSIGN_OR_RETURN(FileMeta stats_file,
+                        WriteFile(context, *objects, prefix + std::string(kStatsFileName),
+                                  EncodeStats(rows, fields)));
   meta.files.push_back(std::move(stats_file));
   return {};
 }
 
-Status SegmentWriter::Impl::WriteVectorField(const Context& context, const model::FieldSchema& field,
+Status SegmentWriter::Impl::WriteVectorField(const Context& context,
+                                             const model::FieldSchema& field,
                                              SegmentMeta& meta) const {
-  const size_t run_rows = std::max<size_t>(1, kVectorRunBytes / model::FixedWidth(field.type, field.dim));
+  const size_t run_rows =
+      std::max<size_t>(1, kVectorRunBytes / model::FixedWidth(field.type, field.dim));
   const ColumnScan scan = [&](const auto& visit) {
     return ForEachRun(context, run_rows, [&](const Segment& segment, auto run) -> Status {
       KITE_ASSIGN_OR_RETURN(const Column column, segment.Fetch(field.id, run));
@@ -187,11 +198,13 @@ SegmentWriter::SegmentWriter(std::shared_ptr<store::ObjectStore> objects, std::s
 
 SegmentWriter::~SegmentWriter() = default;
 
-Status SegmentWriter::AppendRows(const Context& context, const Segment& segment, std::span<const engine::Row> rows) {
+Status SegmentWriter::AppendRows(const Context& context, const Segment& segment,
+                                 std::span<const engine::Row> rows) {
   KITE_RETURN_IF_ERROR(context.Check());
   constexpr size_t kRowsMax = std::numeric_limits<engine::Row>::max() - 1;
   if (rows.size() > kRowsMax - impl_->rows) {
-    return Status::InvalidArgument(StatusSubject::kSegment, "a segment cannot have more than 4294967294 rows");
+    return Status::InvalidArgument(StatusSubject::kSegment,
+                                   "a segment cannot have more than 4294967294 rows");
   }
   if (rows.empty()) return {};
   impl_->sources.push_back({&segment, {rows.begin(), rows.end()}});
@@ -199,8 +212,11 @@ Status SegmentWriter::AppendRows(const Context& context, const Segment& segment,
   return {};
 }
 
-Result<SegmentMeta> SegmentWriter::Finish(const Context& context, model::SegmentId id, model::PartitionId partition) {
-  if (impl_->rows == 0) return Status::InvalidArgument(StatusSubject::kSegment, "a sealed segment needs at least one row");
+Result<SegmentMeta> SegmentWriter::Finish(const Context& context, model::SegmentId id,
+                                          model::PartitionId partition) {
+  if (impl_->rows == 0)
+    return Status::InvalidArgument(StatusSubject::kSegment,
+                                   "a sealed segment needs at least one row");
   SegmentMeta meta;
   meta.id = id;
   meta.partition = partition;
@@ -209,7 +225,8 @@ Result<SegmentMeta> SegmentWriter::Finish(const Context& context, model::Segment
   KITE_RETURN_IF_ERROR(impl_->WriteTimestamps(context, meta));
   KITE_RETURN_IF_ERROR(impl_->WriteScalars(context, meta));
   for (const model::FieldSchema& field : impl_->schema->fields) {
-    if (IsDenseVector(field.type)) KITE_RETURN_IF_ERROR(impl_->WriteVectorField(context, field, meta));
+    if (IsDenseVector(field.type))
+      KITE_RETURN_IF_ERROR(impl_->WriteVectorField(context, field, meta));
   }
   return meta;
 }

@@ -47,9 +47,11 @@ struct Values {
   }
   /// Whether a value of the filter can be compared with the column's at all.
   static bool Fits(const Value& value) {
-    if (const auto* d = std::get_if<double>(&value)) return !std::isnan(*d) && !std::is_same_v<Wide, std::string_view>;
+    if (const auto* d = std::get_if<double>(&value))
+      return !std::isnan(*d) && !std::is_same_v<Wide, std::string_view>;
     if (std::holds_alternative<std::string>(value)) return std::is_same_v<Wide, std::string_view>;
-    return !std::holds_alternative<std::monostate>(value) && !std::is_same_v<Wide, std::string_view>;
+    return !std::holds_alternative<std::monostate>(value) &&
+           !std::is_same_v<Wide, std::string_view>;
   }
   static int Compare(const Wide& a, const Value& value) {
     if constexpr (std::is_same_v<Wide, std::string_view>) {
@@ -76,7 +78,8 @@ class SortedIndex final : public ScalarIndex {
   explicit SortedIndex(const Column& column) : column_(column) {
     rows_.reserve(column.rows);
     for (size_t row = 0; row < column.rows; ++row) {
-      if (column.IsValid(row) && V::IsOrdered(At(row))) rows_.push_back(static_cast<engine::Row>(row));
+      if (column.IsValid(row) && V::IsOrdered(At(row)))
+        rows_.push_back(static_cast<engine::Row>(row));
     }
     std::sort(rows_.begin(), rows_.end(), [&](engine::Row a, engine::Row b) {
       const int order = CompareSame(At(a), At(b));
@@ -91,7 +94,9 @@ class SortedIndex final : public ScalarIndex {
   }
 
   bool InRange(const Bound& low, const Bound& high, uint64_t* bits) const override {
-    const auto is_open = [](const Bound& bound) { return std::holds_alternative<std::monostate>(bound.value); };
+    const auto is_open = [](const Bound& bound) {
+      return std::holds_alternative<std::monostate>(bound.value);
+    };
     if (!is_open(low) && !V::Fits(low.value)) return false;
     if (!is_open(high) && !V::Fits(high.value)) return false;
     size_t first = 0;
@@ -104,10 +109,11 @@ class SortedIndex final : public ScalarIndex {
 
   bool HasPrefix(std::string_view prefix, uint64_t* bits) const override {
     if constexpr (std::is_same_v<T, std::string_view>) {
-      const auto first = std::partition_point(rows_.begin(), rows_.end(),
-                                              [&](engine::Row row) { return At(row).substr(0, prefix.size()) < prefix; });
-      const auto end = std::partition_point(first, rows_.end(),
-                                            [&](engine::Row row) { return At(row).starts_with(prefix); });
+      const auto first = std::partition_point(rows_.begin(), rows_.end(), [&](engine::Row row) {
+        return At(row).substr(0, prefix.size()) < prefix;
+      });
+      const auto end = std::partition_point(
+          first, rows_.end(), [&](engine::Row row) { return At(row).starts_with(prefix); });
       Set(first - rows_.begin(), end - rows_.begin(), bits);
       return true;
     } else {
@@ -115,17 +121,21 @@ class SortedIndex final : public ScalarIndex {
     }
   }
 
-  [[nodiscard]] size_t memory_bytes() const override { return sizeof(*this) + rows_.capacity() * sizeof(engine::Row); }
+  [[nodiscard]] size_t memory_bytes() const override {
+    return sizeof(*this) + rows_.capacity() * sizeof(engine::Row);
+  }
 
  private:
   [[nodiscard]] typename V::Wide At(size_t row) const { return V::Get(column_, row); }
   [[nodiscard]] size_t LowerBound(const Value& value) const {
     return std::partition_point(rows_.begin(), rows_.end(),
-                                [&](engine::Row row) { return V::Compare(At(row), value) < 0; }) - rows_.begin();
+                                [&](engine::Row row) { return V::Compare(At(row), value) < 0; }) -
+           rows_.begin();
   }
   [[nodiscard]] size_t UpperBound(const Value& value) const {
     return std::partition_point(rows_.begin(), rows_.end(),
-                                [&](engine::Row row) { return V::Compare(At(row), value) <= 0; }) - rows_.begin();
+                                [&](engine::Row row) { return V::Compare(At(row), value) <= 0; }) -
+           rows_.begin();
   }
   void Set(size_t first, size_t end, uint64_t* bits) const {
     for (size_t i = first; i < end; ++i) bits[rows_[i] >> 6] |= uint64_t{1} << (rows_[i] & 63);
@@ -144,20 +154,29 @@ std::shared_ptr<const ScalarIndex> Make(const Column& column) {
 
 Result<std::shared_ptr<const ScalarIndex>> BuildSortedIndex(const Column& column) {
   switch (column.type) {
-    case DataType::kBool: return Make<uint8_t>(column);
-    case DataType::kInt8: return Make<int8_t>(column);
-    case DataType::kInt16: return Make<int16_t>(column);
-    case DataType::kInt32: return Make<int32_t>(column);
+    case DataType::kBool:
+      return Make<uint8_t>(column);
+    case DataType::kInt8:
+      return Make<int8_t>(column);
+    case DataType::kInt16:
+      return Make<int16_t>(column);
+    case DataType::kInt32:
+      return Make<int32_t>(column);
     case DataType::kInt64:
-    case DataType::kTimestamptz: return Make<int64_t>(column);
-    case DataType::kFloat: return Make<float>(column);
-    case DataType::kDouble: return Make<double>(column);
-    case DataType::kVarChar: return Make<std::string_view>(column);
-    default: break;
+    case DataType::kTimestamptz:
+      return Make<int64_t>(column);
+    case DataType::kFloat:
+      return Make<float>(column);
+    case DataType::kDouble:
+      return Make<double>(column);
+    case DataType::kVarChar:
+      return Make<std::string_view>(column);
+    default:
+      break;
   }
-  return Status::InvalidArgument(StatusSubject::kIndex,
-                                 "a field of type " + std::string(model::DataTypeName(column.type)) +
-                                     " cannot have a sorted index; bool, numbers and VARCHAR can");
+  return Status::InvalidArgument(
+      StatusSubject::kIndex, "a field of type " + std::string(model::DataTypeName(column.type)) +
+                                 " cannot have a sorted index; bool, numbers and VARCHAR can");
 }
 
 }  // namespace kite::segment

@@ -1,7 +1,8 @@
 // SortedIndex: a scalar index that is a permutation: the rows of a column by value.
 //
-// 4 bytes per row beside the column, which it shares. Comparisons are those of the column's type widened to int64 or
-// double; a Value of the other kind of number is compared by its exact value. NaN and null are in no answer.
+// 4 bytes per row beside the column, which it shares. Comparisons are those of the column's type
+// widened to int64 or double; a Value of the other kind of number is compared by its exact value.
+// NaN and null are in no answer.
 #pragma once
 
 #include <memory>

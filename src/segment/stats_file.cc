@@ -27,12 +27,19 @@ void PutValue(std::string& out, const Value& value) {
 
 Value ReadValue(BinaryReader& reader) {
   switch (reader.Fixed<uint8_t>()) {
-    case 0: return {};
-    case 1: return reader.Fixed<uint8_t>() != 0;
-    case 2: return reader.Fixed<int64_t>();
-    case 3: return reader.Fixed<double>();
-    case 4: return std::string(reader.Bytes());
-    default: reader.Fail(); return {};
+    case 0:
+      return {};
+    case 1:
+      return reader.Fixed<uint8_t>() != 0;
+    case 2:
+      return reader.Fixed<int64_t>();
+    case 3:
+      return reader.Fixed<double>();
+    case 4:
+      return std::string(reader.Bytes());
+    default:
+      reader.Fail();
+      return {};
   }
 }
 
@@ -86,16 +93,25 @@ void StatsBuilder::Add(const model::Column& column) {
     stats_.stats.nulls += column.IsValid(row) ? 0 : 1;
   }
   switch (stats_.type) {
-    case DataType::kBool: return AddValues<uint8_t>(column);
-    case DataType::kInt8: return AddValues<int8_t>(column);
-    case DataType::kInt16: return AddValues<int16_t>(column);
-    case DataType::kInt32: return AddValues<int32_t>(column);
+    case DataType::kBool:
+      return AddValues<uint8_t>(column);
+    case DataType::kInt8:
+      return AddValues<int8_t>(column);
+    case DataType::kInt16:
+      return AddValues<int16_t>(column);
+    case DataType::kInt32:
+      return AddValues<int32_t>(column);
     case DataType::kInt64:
-    case DataType::kTimestamptz: return AddValues<int64_t>(column);
-    case DataType::kFloat: return AddValues<float>(column);
-    case DataType::kDouble: return AddValues<double>(column);
-    case DataType::kVarChar: return AddTexts(column);
-    default: return;
+    case DataType::kTimestamptz:
+      return AddValues<int64_t>(column);
+    case DataType::kFloat:
+      return AddValues<float>(column);
+    case DataType::kDouble:
+      return AddValues<double>(column);
+    case DataType::kVarChar:
+      return AddTexts(column);
+    default:
+      return;
   }
 }
 
@@ -128,7 +144,8 @@ std::string EncodeStats(uint64_t rows, std::span<const FieldStats> fields) {
   return out;
 }
 
-Result<std::vector<FieldStats>> DecodeStats(std::string_view file, uint64_t rows, const std::string& key) {
+Result<std::vector<FieldStats>> DecodeStats(std::string_view file, uint64_t rows,
+                                            const std::string& key) {
   KITE_ASSIGN_OR_RETURN(const FileHeader header, DecodeHeader(file, kMagic, key));
   const auto [count, content_bytes, unused_1, unused_2] = header.counts;
   if (header.rows != rows || count > kFieldsMax || content_bytes > file.size() ||

@@ -39,6 +39,7 @@ class StatsBuilder {
 
 [[nodiscard]] std::string EncodeStats(uint64_t rows, std::span<const FieldStats> fields);
 /// Corruption(Segment) names `key`.
-Result<std::vector<FieldStats>> DecodeStats(std::string_view file, uint64_t rows, const std::string& key);
+Result<std::vector<FieldStats>> DecodeStats(std::string_view file, uint64_t rows,
+                                            const std::string& key);
 
 }  // namespace kite::segment

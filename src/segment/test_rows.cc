@@ -31,15 +31,24 @@ FieldSchema Field(int64_t id, std::string name, DataType type, bool nullable, ui
 
 model::Value ScalarOf(DataType type, uint64_t hash) {
   switch (type) {
-    case DataType::kBool: return (hash & 1) != 0;
-    case DataType::kInt8: return int64_t{static_cast<int8_t>(hash)};
-    case DataType::kInt16: return int64_t{static_cast<int16_t>(hash)};
-    case DataType::kInt32: return int64_t{static_cast<int32_t>(hash)};
-    case DataType::kInt64: return static_cast<int64_t>(hash);
-    case DataType::kFloat: return static_cast<double>(static_cast<float>(hash % 1000) / 8);
-    case DataType::kDouble: return static_cast<double>(hash % 100000) / 7;
-    case DataType::kJson: return "{\"n\": " + std::to_string(hash % 100) + "}";
-    default: return std::string(hash % 40, static_cast<char>('a' + hash % 26));
+    case DataType::kBool:
+      return (hash & 1) != 0;
+    case DataType::kInt8:
+      return int64_t{static_cast<int8_t>(hash)};
+    case DataType::kInt16:
+      return int64_t{static_cast<int16_t>(hash)};
+    case DataType::kInt32:
+      return int64_t{static_cast<int32_t>(hash)};
+    case DataType::kInt64:
+      return static_cast<int64_t>(hash);
+    case DataType::kFloat:
+      return static_cast<double>(static_cast<float>(hash % 1000) / 8);
+    case DataType::kDouble:
+      return static_cast<double>(hash % 100000) / 7;
+    case DataType::kJson:
+      return "{\"n\": " + std::to_string(hash % 100) + "}";
+    default:
+      return std::string(hash % 40, static_cast<char>('a' + hash % 26));
   }
 }
 
@@ -51,7 +60,8 @@ std::string ArrayOf(DataType element_type, uint64_t hash) {
       PutFixed(bytes, static_cast<uint32_t>(text.size()));
       bytes.append(text);
     } else {
-      for (size_t b = 0; b < model::FixedWidth(element_type, 0); ++b) bytes.push_back(static_cast<char>(i % 2));
+      for (size_t b = 0; b < model::FixedWidth(element_type, 0); ++b)
+        bytes.push_back(static_cast<char>(i % 2));
     }
   }
   return bytes;
@@ -91,14 +101,16 @@ SchemaPtr EverySchema(DataType key_type) {
   auto& fields = schema->fields;
   fields.push_back(Field(100, "id", key_type, false));
   fields.back().is_primary_key = true;
-  const DataType scalars[] = {DataType::kBool, DataType::kInt8,   DataType::kInt16,   DataType::kInt32, DataType::kInt64,
-                              DataType::kFloat, DataType::kDouble, DataType::kVarChar, DataType::kJson};
+  const DataType scalars[] = {DataType::kBool,   DataType::kInt8,    DataType::kInt16,
+                              DataType::kInt32,  DataType::kInt64,   DataType::kFloat,
+                              DataType::kDouble, DataType::kVarChar, DataType::kJson};
   for (const DataType type : scalars) {
     const auto id = static_cast<int64_t>(100 + fields.size());
     fields.push_back(Field(id, "s" + std::to_string(id), type, id % 2 == 0));
   }
-  const DataType elements[] = {DataType::kBool,  DataType::kInt8,  DataType::kInt16,  DataType::kInt32,
-                               DataType::kInt64, DataType::kFloat, DataType::kDouble, DataType::kVarChar};
+  const DataType elements[] = {DataType::kBool,   DataType::kInt8,   DataType::kInt16,
+                               DataType::kInt32,  DataType::kInt64,  DataType::kFloat,
+                               DataType::kDouble, DataType::kVarChar};
   for (const DataType type : elements) {
     const auto id = static_cast<int64_t>(100 + fields.size());
     fields.push_back(Field(id, "a" + std::to_string(id), DataType::kArray, id % 2 == 0));
@@ -119,7 +131,8 @@ SchemaPtr EverySchema(DataType key_type) {
 SchemaPtr SmallSchema(uint32_t dim) {
   auto schema = std::make_shared<model::CollectionSchema>();
   schema->name = "small";
-  schema->fields = {Field(100, "id", DataType::kInt64, false), Field(105, "n", DataType::kInt64, false),
+  schema->fields = {Field(100, "id", DataType::kInt64, false),
+                    Field(105, "n", DataType::kInt64, false),
                     Field(120, "v", DataType::kFloatVector, false, dim)};
   schema->fields[0].is_primary_key = true;
   return schema;
@@ -158,7 +171,8 @@ model::RowBatch MakeRows(const model::CollectionSchema& schema, uint64_t first, 
   const std::vector<uint64_t> numbers = Range(first, count);
   model::RowBatch batch;
   batch.rows = count;
-  for (const FieldSchema& field : schema.fields) batch.columns.push_back(MakeColumn(field, numbers));
+  for (const FieldSchema& field : schema.fields)
+    batch.columns.push_back(MakeColumn(field, numbers));
   return batch;
 }
 
@@ -179,8 +193,8 @@ void ExpectSameValues(const Column& a, const Column& b) {
   ASSERT_EQ(a.data.view(), b.data.view()) << "field " << a.field;
 }
 
-void ExpectRows(const Segment& segment, const model::CollectionSchema& schema, std::span<const engine::Row> rows,
-                std::span<const uint64_t> numbers) {
+void ExpectRows(const Segment& segment, const model::CollectionSchema& schema,
+                std::span<const engine::Row> rows, std::span<const uint64_t> numbers) {
   for (const FieldSchema& field : schema.fields) {
     const Result<Column> column = segment.Fetch(field.id, rows);
     ASSERT_TRUE(column.ok()) << column.status();
@@ -192,14 +206,16 @@ std::vector<engine::Row> VisibleRows(const Segment& segment, model::Timestamp t)
   const Visibility visible = segment.VisibleAt(t);
   std::vector<engine::Row> rows;
   for (engine::Row row = 0; row < visible.rows; ++row) {
-    if (visible.bits() == nullptr || ((visible.bits()[row >> 6] >> (row & 63)) & 1) == 0) rows.push_back(row);
+    if (visible.bits() == nullptr || ((visible.bits()[row >> 6] >> (row & 63)) & 1) == 0)
+      rows.push_back(row);
   }
   EXPECT_EQ(visible.out_count, visible.rows - rows.size());
   return rows;
 }
 
-std::vector<engine::Row> SearchRows(const Segment& segment, const model::CollectionSchema& schema, model::FieldId field,
-                                    uint64_t number, size_t k, model::Timestamp t) {
+std::vector<engine::Row> SearchRows(const Segment& segment, const model::CollectionSchema& schema,
+                                    model::FieldId field, uint64_t number, size_t k,
+                                    model::Timestamp t) {
   const Column query = MakeColumn(*schema.Find(field), std::vector{number});
   const Visibility visible = segment.VisibleAt(t);
   engine::Filter filter;
@@ -212,7 +228,8 @@ std::vector<engine::Row> SearchRows(const Segment& segment, const model::Collect
   const Status status = segment.Search(Context(), field, engine::Metric::kL2, visible.rows,
                                        {query.data.As<std::byte>(), 1}, params, filter, scratch,
                                        [&](size_t, std::span<const engine::Neighbor> hits) {
-                                         for (const engine::Neighbor& hit : hits) rows.push_back(hit.row);
+                                         for (const engine::Neighbor& hit : hits)
+                                           rows.push_back(hit.row);
                                        });
   EXPECT_TRUE(status.ok()) << status;
   return rows;
@@ -224,8 +241,8 @@ std::shared_ptr<store::ObjectStore> MemoryObjects() {
   return *std::move(objects);
 }
 
-SegmentMeta Seal(const std::shared_ptr<store::ObjectStore>& objects, const SchemaPtr& schema, const Segment& segment,
-                 std::span<const engine::Row> rows) {
+SegmentMeta Seal(const std::shared_ptr<store::ObjectStore>& objects, const SchemaPtr& schema,
+                 const Segment& segment, std::span<const engine::Row> rows) {
   const model::SegmentId id(9);
   SegmentWriter writer(objects, SegmentPrefix(model::CollectionId(1), id), schema);
   EXPECT_TRUE(writer.AppendRows(Context(), segment, rows).ok());

@@ -52,22 +52,24 @@ inline model::Timestamp At(uint64_t t) { return model::Timestamp(t); }
 /// EXPECTs that two columns hold the same values (how nulls are noted may differ).
 void ExpectSameValues(const model::Column& a, const model::Column& b);
 
-/// EXPECTs that rows `rows` of `segment` are the rows with these numbers, in every field of `schema`.
-void ExpectRows(const Segment& segment, const model::CollectionSchema& schema, std::span<const engine::Row> rows,
-                std::span<const uint64_t> numbers);
+/// EXPECTs that rows `rows` of `segment` are the rows with these numbers, in every field of
+/// `schema`.
+void ExpectRows(const Segment& segment, const model::CollectionSchema& schema,
+                std::span<const engine::Row> rows, std::span<const uint64_t> numbers);
 
 /// The rows that a read at `t` sees.
 std::vector<engine::Row> VisibleRows(const Segment& segment, model::Timestamp t);
 
 /// The k nearest rows to the vector of row number `number`, by L2, with the visibility at `t`.
-std::vector<engine::Row> SearchRows(const Segment& segment, const model::CollectionSchema& schema, model::FieldId field,
-                                    uint64_t number, size_t k, model::Timestamp t);
+std::vector<engine::Row> SearchRows(const Segment& segment, const model::CollectionSchema& schema,
+                                    model::FieldId field, uint64_t number, size_t k,
+                                    model::Timestamp t);
 
 std::shared_ptr<store::ObjectStore> MemoryObjects();
 
 /// Writes rows `rows` of `segment` as sealed segment 9 of collection 1.
-SegmentMeta Seal(const std::shared_ptr<store::ObjectStore>& objects, const SchemaPtr& schema, const Segment& segment,
-                 std::span<const engine::Row> rows);
+SegmentMeta Seal(const std::shared_ptr<store::ObjectStore>& objects, const SchemaPtr& schema,
+                 const Segment& segment, std::span<const engine::Row> rows);
 SegmentMeta SealAll(const std::shared_ptr<store::ObjectStore>& objects, const SchemaPtr& schema,
                     const Segment& segment);
 

@@ -31,8 +31,8 @@ std::string TimestampFileBuilder::Encode() const {
   return out;
 }
 
-Result<TimestampFile> TimestampFile::Open(std::shared_ptr<const store::ObjectView> view, uint64_t rows,
-                                          const std::string& key) {
+Result<TimestampFile> TimestampFile::Open(std::shared_ptr<const store::ObjectView> view,
+                                          uint64_t rows, const std::string& key) {
   const std::string_view bytes = view->bytes();
   KITE_ASSIGN_OR_RETURN(const FileHeader header, DecodeHeader(bytes, kMagic, key));
   const uint64_t runs = header.counts[0];

@@ -1,5 +1,5 @@
-// TimestampRuns: the timestamps of rows that are being appended, one entry per run of equal ones. One writer; readers pass
-// the number of runs that was published to them.
+// TimestampRuns: the timestamps of rows that are being appended, one entry per run of equal ones.
+// One writer; readers pass the number of runs that was published to them.
 //
 // Entries lie in chunks that double in size and never move, so that a reader needs no lock.
 #pragma once
@@ -18,7 +18,8 @@ class TimestampRuns {
   /// Writer only: rows from the end of the last run to `end_row` have timestamp `t`.
   void Append(model::Timestamp t, size_t end_row) {
     const Place place = PlaceOf(size_);
-    if (place.offset == 0) chunks_[place.chunk] = std::make_unique<Run[]>(kFirstChunk << place.chunk);
+    if (place.offset == 0)
+      chunks_[place.chunk] = std::make_unique<Run[]>(kFirstChunk << place.chunk);
     chunks_[place.chunk][place.offset] = {t, static_cast<engine::Row>(end_row)};
     ++size_;
   }
@@ -37,7 +38,8 @@ class TimestampRuns {
   /// Writer only.
   [[nodiscard]] size_t memory_bytes() const {
     size_t bytes = 0;
-    for (size_t i = 0; i < chunks_.size() && chunks_[i]; ++i) bytes += (kFirstChunk << i) * sizeof(Run);
+    for (size_t i = 0; i < chunks_.size() && chunks_[i]; ++i)
+      bytes += (kFirstChunk << i) * sizeof(Run);
     return bytes;
   }
 

@@ -15,12 +15,18 @@ constexpr size_t kNpyPreludeBytes = 10;  // magic, version, length of the dictio
 /// numpy has no bfloat16 and no bits: those are written as what they are in memory.
 std::string_view NpyElement(model::DataType type) {
   switch (type) {
-    case model::DataType::kFloatVector: return "<f4";
-    case model::DataType::kFloat16Vector: return "<f2";
-    case model::DataType::kBFloat16Vector: return "<u2";
-    case model::DataType::kInt8Vector: return "|i1";
-    case model::DataType::kBinaryVector: return "|u1";
-    default: break;
+    case model::DataType::kFloatVector:
+      return "<f4";
+    case model::DataType::kFloat16Vector:
+      return "<f2";
+    case model::DataType::kBFloat16Vector:
+      return "<u2";
+    case model::DataType::kInt8Vector:
+      return "|i1";
+    case model::DataType::kBinaryVector:
+      return "|u1";
+    default:
+      break;
   }
   KITE_CHECK(false, "only dense and binary vectors have a .npy file");
 }
@@ -47,7 +53,9 @@ Result<Present> FindPresent(const ColumnScan& scan, uint64_t rows) {
 
 }  // namespace
 
-std::string VectorFileName(model::FieldId field) { return "vector_" + std::to_string(field.value()) + ".npy"; }
+std::string VectorFileName(model::FieldId field) {
+  return "vector_" + std::to_string(field.value()) + ".npy";
+}
 
 std::string VectorRowsFileName(model::FieldId field) {
   return "vector_" + std::to_string(field.value()) + ".rows";
@@ -57,7 +65,9 @@ std::string NpyHeader(model::DataType type, uint32_t dim, uint64_t count) {
   const uint32_t columns = type == model::DataType::kBinaryVector ? dim / 8 : dim;
   std::string header("\x93NUMPY\x01\x00", 8);
   PutFixed(header, static_cast<uint16_t>(kNpyHeaderBytes - kNpyPreludeBytes));
-  header.append("{'descr': '").append(NpyElement(type)).append("', 'fortran_order': False, 'shape': (");
+  header.append("{'descr': '")
+      .append(NpyElement(type))
+      .append("', 'fortran_order': False, 'shape': (");
   header.append(std::to_string(count)).append(", ").append(std::to_string(columns)).append("), }");
   header.resize(kNpyHeaderBytes - 1, ' ');
   header.push_back('\n');
@@ -71,12 +81,15 @@ Status WriteVectors(const Context& context, store::ObjectStore& objects, const s
   if (field.nullable) {
     KITE_ASSIGN_OR_RETURN(present, FindPresent(scan, rows));
   }
-  KITE_ASSIGN_OR_RETURN(auto writer, ChecksummedWriter::Open(context, objects, prefix + VectorFileName(field.id)));
+  KITE_ASSIGN_OR_RETURN(
+      auto writer, ChecksummedWriter::Open(context, objects, prefix + VectorFileName(field.id)));
   const std::string header = NpyHeader(field.type, field.dim, present.count);
   KITE_RETURN_IF_ERROR(writer->Append(header));
-  KITE_RETURN_IF_ERROR(scan([&](const model::Column& column) { return writer->Append(column.data.view()); }));
+  KITE_RETURN_IF_ERROR(
+      scan([&](const model::Column& column) { return writer->Append(column.data.view()); }));
   if (writer->size() != header.size() + present.count * model::FixedWidth(field.type, field.dim)) {
-    return Status::Internal("the vectors of field " + field.name + " changed while they were written");
+    return Status::Internal("the vectors of field " + field.name +
+                            " changed while they were written");
   }
   KITE_ASSIGN_OR_RETURN(FileMeta file, writer->Finish());
   files.push_back(std::move(file));
@@ -84,13 +97,16 @@ Status WriteVectors(const Context& context, store::ObjectStore& objects, const s
 
   std::string map = EncodeHeader(kRowsMagic, {.rows = rows, .counts = {present.count}});
   map.append(BytesOf(present.rows.data(), present.rows.size()));
-  KITE_ASSIGN_OR_RETURN(file, WriteFile(context, objects, prefix + VectorRowsFileName(field.id), map));
+  KITE_ASSIGN_OR_RETURN(file,
+                        WriteFile(context, objects, prefix + VectorRowsFileName(field.id), map));
   files.push_back(std::move(file));
   return {};
 }
 
-Result<std::shared_ptr<const VectorFile>> VectorFile::Open(const Context& context, store::ObjectStore& objects,
-                                                           const SegmentMeta& meta, const model::FieldSchema& field) {
+Result<std::shared_ptr<const VectorFile>> VectorFile::Open(const Context& context,
+                                                           store::ObjectStore& objects,
+                                                           const SegmentMeta& meta,
+                                                           const model::FieldSchema& field) {
   auto result = std::make_shared<VectorFile>();
   engine::VectorSource& source = result->source_;
   source.type = static_cast<engine::VectorType>(field.type);  // Milvus's numbers in both
@@ -102,7 +118,8 @@ Result<std::shared_ptr<const VectorFile>> VectorFile::Open(const Context& contex
   KITE_ASSIGN_OR_RETURN(result->data_, MapFile(context, objects, *file));
   const std::string_view bytes = result->data_->bytes();
   const size_t width = model::FixedWidth(field.type, field.dim);
-  if (width == 0 || bytes.size() < kNpyHeaderBytes || (bytes.size() - kNpyHeaderBytes) % width != 0) {
+  if (width == 0 || bytes.size() < kNpyHeaderBytes ||
+      (bytes.size() - kNpyHeaderBytes) % width != 0) {
     return CorruptFile(file->key, "has a size that does not fit its vectors");
   }
   source.count = (bytes.size() - kNpyHeaderBytes) / width;
@@ -118,8 +135,8 @@ Result<std::shared_ptr<const VectorFile>> VectorFile::Open(const Context& contex
   return result;
 }
 
-Status VectorFile::MapRows(const Context& context, store::ObjectStore& objects, const FileMeta& file,
-                           uint64_t rows) {
+Status VectorFile::MapRows(const Context& context, store::ObjectStore& objects,
+                           const FileMeta& file, uint64_t rows) {
   KITE_ASSIGN_OR_RETURN(rows_, MapFile(context, objects, file));
   const std::string_view bytes = rows_->bytes();
   KITE_ASSIGN_OR_RETURN(const FileHeader header, DecodeHeader(bytes, kRowsMagic, file.key));
@@ -127,7 +144,8 @@ Status VectorFile::MapRows(const Context& context, store::ObjectStore& objects, 
       bytes.size() != sizeof(header) + source_.count * sizeof(engine::Row)) {
     return CorruptFile(file.key, "has sizes that do not fit its segment");
   }
-  source_.row_of = {reinterpret_cast<const engine::Row*>(bytes.data() + sizeof(header)), source_.count};
+  source_.row_of = {reinterpret_cast<const engine::Row*>(bytes.data() + sizeof(header)),
+                    source_.count};
   uint64_t next = 0;
   for (const engine::Row row : source_.row_of) {
     if (row < next || row >= rows) return CorruptFile(file.key, "has rows that do not rise");
@@ -136,7 +154,8 @@ Status VectorFile::MapRows(const Context& context, store::ObjectStore& objects, 
   return {};
 }
 
-model::Column VectorFile::Fetch(const model::FieldSchema& field, std::span<const engine::Row> rows) const {
+model::Column VectorFile::Fetch(const model::FieldSchema& field,
+                                std::span<const engine::Row> rows) const {
   model::ColumnBuilder builder(field.id, field.type, field.element_type, field.dim, true);
   builder.Reserve(rows.size());
   const size_t width = model::FixedWidth(field.type, field.dim);

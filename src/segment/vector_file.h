@@ -1,4 +1,5 @@
-// vector_<field>.npy and vector_<field>.rows: the vectors of one field, mapped as they are by numpy, by us and by indexes.
+// vector_<field>.npy and vector_<field>.rows: the vectors of one field, mapped as they are by
+// numpy, by us and by indexes.
 #pragma once
 
 #include <functional>
@@ -13,33 +14,40 @@
 
 namespace kite::segment {
 
-[[nodiscard]] std::string VectorFileName(model::FieldId field);     ///< "vector_101.npy"
-[[nodiscard]] std::string VectorRowsFileName(model::FieldId field); ///< "vector_101.rows"
+[[nodiscard]] std::string VectorFileName(model::FieldId field);      ///< "vector_101.npy"
+[[nodiscard]] std::string VectorRowsFileName(model::FieldId field);  ///< "vector_101.rows"
 
-/// The header of a NumPy file (format 1.0) with `count` vectors: 4096 bytes, so that the data begins on a page.
+/// The header of a NumPy file (format 1.0) with `count` vectors: 4096 bytes, so that the data
+/// begins on a page.
 [[nodiscard]] std::string NpyHeader(model::DataType type, uint32_t dim, uint64_t count);
 
-/// Calls visit once per run of rows, in row order, with the field's values as a Column. May be called several times.
+/// Calls visit once per run of rows, in row order, with the field's values as a Column. May be
+/// called several times.
 using ColumnScan = std::function<Status(const std::function<Status(const model::Column&)>& visit)>;
 
-/// Writes the vectors of a field, and which rows they belong to if some are null. Adds the files' metas to `files`.
+/// Writes the vectors of a field, and which rows they belong to if some are null. Adds the files'
+/// metas to `files`.
 Status WriteVectors(const Context& context, store::ObjectStore& objects, const std::string& prefix,
                     const model::FieldSchema& field, uint64_t rows, const ColumnScan& scan,
                     std::vector<FileMeta>& files);
 
 class VectorFile {
  public:
-  /// Maps the field's files. A segment without them (older than the field) has only nulls. Corruption(Segment) or
-  /// NotFound(Object) names the object.
-  static Result<std::shared_ptr<const VectorFile>> Open(const Context& context, store::ObjectStore& objects,
-                                                        const SegmentMeta& meta, const model::FieldSchema& field);
+  /// Maps the field's files. A segment without them (older than the field) has only nulls.
+  /// Corruption(Segment) or NotFound(Object) names the object.
+  static Result<std::shared_ptr<const VectorFile>> Open(const Context& context,
+                                                        store::ObjectStore& objects,
+                                                        const SegmentMeta& meta,
+                                                        const model::FieldSchema& field);
 
   /// With nulls in every row: count == 0 and rows > 0.
   [[nodiscard]] const engine::VectorSource& source() const { return source_; }
-  [[nodiscard]] model::Column Fetch(const model::FieldSchema& field, std::span<const engine::Row> rows) const;
+  [[nodiscard]] model::Column Fetch(const model::FieldSchema& field,
+                                    std::span<const engine::Row> rows) const;
 
  private:
-  Status MapRows(const Context& context, store::ObjectStore& objects, const FileMeta& file, uint64_t rows);
+  Status MapRows(const Context& context, store::ObjectStore& objects, const FileMeta& file,
+                 uint64_t rows);
 
   std::shared_ptr<const store::ObjectView> data_;
   std::shared_ptr<const store::ObjectView> rows_;
