@@ -46,6 +46,13 @@ HnswBuilder::HnswBuilder(const Context& context, const Vectors& vectors, Metric 
 
 HnswBuilder::~HnswBuilder() = default;
 
+void HnswBuilder::SetTwins(const std::vector<Twin>& twins) {
+  if (twins.empty()) return;
+  is_twin_.resize(vectors_.count(), false);
+  for (const Twin& twin : twins) is_twin_[twin.id] = true;
+  graph_.SetTwins(twins);
+}
+
 std::unique_ptr<HnswBuilder::Worker> HnswBuilder::TakeWorker() {
   const std::lock_guard lock(mutex_);
   if (idle_workers_.empty()) return std::make_unique<Worker>();
@@ -67,7 +74,7 @@ Status HnswBuilder::Run(Executor& executor, const std::function<void(double)>& p
   std::atomic<size_t> done{0};
   return ParallelFor(executor, count, 1, [&](size_t i) -> Status {
     KITE_RETURN_IF_ERROR(context_.Check());
-    if (i != entry) {
+    if (i != entry && (is_twin_.empty() || !is_twin_[i])) {
       std::unique_ptr<Worker> worker = TakeWorker();
       const Status status = Insert(static_cast<uint32_t>(i), *worker);
       ReturnWorker(std::move(worker));
@@ -158,11 +165,13 @@ void HnswBuilder::AddLink(size_t level, uint32_t position, uint32_t to, float ke
   const uint32_t id = layer.NodeAt(position);
   uint32_t* const links = graph_.MutableLinks(level, position);
   const NodeLock lock(locks_[id]);
+  const bool has_twins = level == 0 && graph_.FirstTwin(position) != kNoLink;
+  const uint32_t degree = layer.degree - (has_twins ? 1 : 0);
   uint32_t used = 0;
-  for (; used < layer.degree && links[used] != kNoLink; ++used) {
+  for (; used < degree && links[used] != kNoLink; ++used) {
     if (links[used] == to) return;
   }
-  if (used < layer.degree) {
+  if (used < degree) {
     WriteLink(links + used, to);
     return;
   }
@@ -174,8 +183,8 @@ void HnswBuilder::AddLink(size_t level, uint32_t position, uint32_t to, float ke
   worker.candidates.assign(1, PackHit(key, to));
   for (uint32_t i = 0; i < used; ++i) worker.candidates.push_back(PackHit(worker.keys[i], links[i]));
   std::sort(worker.candidates.begin(), worker.candidates.end());
-  Prune(layer, layer.degree, worker);
-  for (uint32_t i = 0; i < layer.degree; ++i) {
+  Prune(layer, degree, worker);
+  for (uint32_t i = 0; i < degree; ++i) {
     WriteLink(links + i, i < worker.candidates.size() ? HitRow(worker.candidates[i]) : kNoLink);
   }
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/executor.h"
+#include "hnsw/twins.h"
 #include "hnsw/walk.h"
 #include "search/vectors.h"
 
@@ -26,6 +27,9 @@ class HnswBuilder {
   ~HnswBuilder();
   HnswBuilder(const HnswBuilder&) = delete;
   HnswBuilder& operator=(const HnswBuilder&) = delete;
+
+  /// Before Run.
+  void SetTwins(const std::vector<Twin>& twins);
 
   /// With an executor of one thread the same input gives the same graph.
   Status Run(Executor& executor, const std::function<void(double)>& progress);
@@ -49,6 +53,7 @@ class HnswBuilder {
   const size_t ef_construction_;
   const uint64_t seed_;
   Graph& graph_;
+  std::vector<bool> is_twin_;  ///< by vector id; empty when there are none
   std::vector<std::atomic<uint8_t>> locks_;  ///< by vector id
   std::mutex mutex_;
   std::vector<std::unique_ptr<Worker>> idle_workers_;  ///< guarded by mutex_

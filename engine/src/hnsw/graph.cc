@@ -118,6 +118,31 @@ void Graph::AddSections(IndexFileWriter& writer) const {
   writer.Add(SectionId::kGraphUpperLinks, upper_links_.span());
 }
 
+uint32_t Graph::FirstTwin(uint32_t id) const {
+  const uint32_t last = ReadLink(layers_[0].LinksOf(id) + layers_[0].degree - 1);
+  if ((last & kTwinMark) == 0) return kNoLink;
+  const uint32_t twin = last & ~kTwinMark;
+  return twin < layers_[0].size ? twin : kNoLink;
+}
+
+uint32_t Graph::NextTwin(uint32_t id) const {
+  const uint32_t next = ReadLink(layers_[0].LinksOf(id));
+  // Ascending, so that a damaged file cannot make a circle.
+  return next > id && next < layers_[0].size ? next : kNoLink;
+}
+
+void Graph::SetTwins(const std::vector<Twin>& twins) {
+  const uint32_t last = layers_[0].degree - 1;
+  for (size_t i = 0; i < twins.size(); ++i) {
+    const bool first = i == 0 || twins[i - 1].of != twins[i].of;
+    if (first) {
+      MutableLinks(0, twins[i].of)[last] = kTwinMark | twins[i].id;
+    } else {
+      MutableLinks(0, twins[i - 1].id)[0] = twins[i].id;
+    }
+  }
+}
+
 uint32_t* Graph::MutableLinks(size_t level, uint32_t position) {
   const size_t offset = static_cast<size_t>(layers_[level].LinksOf(position) - layers_[level].links);
   if (level == 0) return links_.mutable_data() + offset;

@@ -6,6 +6,10 @@
 // position is the vector's id. Links of one node are contiguous, `degree` slots, ended by kNoLink when fewer.
 // The walk begins at position 0 of the highest layer.
 //
+// Vectors that equal another one (twins.h) are not linked. The last slot of their representative in layer 0 is
+// kTwinMark | id of the first twin, which ends the list for a walk; slot 0 of each twin is the next one's id,
+// ascending.
+//
 // Links read from a file are bounded where they are followed: whatever is not a position ends the list, as
 // kNoLink does. Node ids and down positions of the upper layers are verified when the graph is loaded.
 #pragma once
@@ -14,12 +18,16 @@
 #include <limits>
 #include <vector>
 
+#include "hnsw/twins.h"
 #include "io/index_file.h"
 #include "search/array.h"
 
 namespace kite::engine {
 
 inline constexpr uint32_t kNoLink = std::numeric_limits<uint32_t>::max();
+
+/// Node ids are below it.
+inline constexpr uint32_t kTwinMark = uint32_t{1} << 31;
 
 /// A view of one layer.
 struct GraphLayer {
@@ -57,6 +65,12 @@ class Graph {
 
   [[nodiscard]] size_t layers() const { return layers_.size(); }
   [[nodiscard]] const GraphLayer& layer(size_t level) const { return layers_[level]; }
+  /// The twins of a node of the graph, one after the other; kNoLink: no more.
+  [[nodiscard]] uint32_t FirstTwin(uint32_t id) const;
+  [[nodiscard]] uint32_t NextTwin(uint32_t id) const;
+  /// Before any link is written.
+  void SetTwins(const std::vector<Twin>& twins);
+
   /// Where the links of a node are written during a build.
   [[nodiscard]] uint32_t* MutableLinks(size_t level, uint32_t position);
   [[nodiscard]] size_t memory_bytes() const;

@@ -23,8 +23,10 @@ Result<std::unique_ptr<Index>> HnswIndex::Build(const Context& context, const Bu
                                                 Executor& executor,
                                                 const std::function<void(double)>& progress) {
   const uint32_t m = ValidInt(spec, kHnswM);
+  const std::vector<Twin> twins = FindTwins(vectors, m, spec.seed);
   KITE_ASSIGN_OR_RETURN(Graph graph, Graph::Create(vectors.count(), m, spec.seed));
   HnswBuilder builder(context, vectors, spec.metric, m, ValidInt(spec, kHnswEfConstruction), spec.seed, graph);
+  builder.SetTwins(twins);
   KITE_RETURN_IF_ERROR(builder.Run(executor, progress));
   return std::make_unique<HnswIndex>(spec, std::move(vectors), std::move(graph));
 }
@@ -64,31 +66,50 @@ double HnswIndex::ApproximateCost(const SearchJob& job, size_t wanted) const {
   return kScatteredCost * static_cast<double>(ef) * m_ / share;
 }
 
+bool HnswIndex::Accepts(const SearchJob& job, float key, uint32_t id) const {
+  const Row row = vectors().RowOf(id);
+  return !job.filter.IsOut(row) && PackHit(key, row) >= job.window.first;
+}
+
 Result<bool> HnswIndex::Approximate(const SearchJob& job, size_t wanted) const {
   const size_t ef = std::min(EfOf(job), vectors().count());
   const size_t most = std::max(ef, wanted);
   const size_t least = job.params.range ? ef : most;
-  WalkBuffers& buffers = job.scratch.walk;
-  GraphWalk walk(graph_, job.scorer, buffers, job.pacer);
+  GraphWalk walk(graph_, job.scorer, job.scratch.walk, job.pacer);
   const uint32_t entry = walk.Descend(0);
   if (job.filter.empty() && !job.window.bounded()) {
     walk.Search(0, {&entry, 1}, most);
   } else {
     const auto accept = [&](float key, uint32_t id) {
-      const Row row = vectors().RowOf(id);
-      return !job.filter.IsOut(row) && PackHit(key, row) >= job.window.first;
+      if (Accepts(job, key, id)) return true;
+      uint32_t twin = graph_.FirstTwin(id);
+      while (twin != kNoLink && !Accepts(job, key, twin)) twin = graph_.NextTwin(twin);
+      return twin != kNoLink;
     };
     const WalkGoal goal{least, most, HitKey(job.window.last), job.survivors.expected};
     if (!walk.SearchFiltered(entry, goal, accept)) return false;
   }
   KITE_RETURN_IF_ERROR(job.pacer.status());
-  if (buffers.pool.size() < std::min(least, job.survivors.max)) return false;
-  job.scratch.hits.clear();
-  for (size_t i = 0; i < buffers.pool.size(); ++i) {
-    const Hit hit = PackHit(buffers.pool.key(i), vectors().RowOf(buffers.pool.node(i)));
-    if (hit < job.window.last) job.scratch.hits.push_back(hit);
-  }
+  CollectHits(job, most);
+  std::vector<Hit>& hits = job.scratch.hits;
+  if (hits.size() < std::min(least, job.survivors.max)) return false;
+  hits.erase(std::lower_bound(hits.begin(), hits.end(), job.window.last), hits.end());
   return true;
+}
+
+void HnswIndex::CollectHits(const SearchJob& job, size_t most) const {
+  const CandidatePool& pool = job.scratch.walk.pool;
+  std::vector<Hit>& hits = job.scratch.hits;
+  hits.clear();
+  for (size_t i = 0; i < pool.size() && hits.size() < most; ++i) {
+    const float key = pool.key(i);
+    const size_t end = hits.size() + most;
+    for (uint32_t id = pool.node(i), next = graph_.FirstTwin(id); id != kNoLink && hits.size() < end;
+         id = next, next = id != kNoLink ? graph_.NextTwin(id) : kNoLink) {
+      if (Accepts(job, key, id)) hits.push_back(PackHit(key, vectors().RowOf(id)));
+    }
+  }
+  std::sort(hits.begin(), hits.end());
 }
 
 }  // namespace kite::engine

@@ -27,6 +27,10 @@ class HnswIndex final : public DenseIndex {
   [[nodiscard]] size_t StructureBytes() const override { return graph_.memory_bytes(); }
   void AddSections(IndexFileWriter& writer) const override { graph_.AddSections(writer); }
 
+  /// The vector's row passes the filter and lies behind the beginning of the window.
+  [[nodiscard]] bool Accepts(const SearchJob& job, float key, uint32_t id) const;
+  /// scratch.hits = the nodes of the pool and their twins that are accepted, best first, `most` or somewhat more.
+  void CollectHits(const SearchJob& job, size_t most) const;
   [[nodiscard]] size_t EfOf(const SearchJob& job) const;
 
   uint32_t m_;

@@ -1,5 +1,7 @@
 #include "search/dense_index.h"
 
+#include "search/scan.h"
+
 namespace kite::engine {
 
 Status DenseIndex::Search(const Context& context, const QuerySet& queries, const SearchParams& params,

@@ -4,24 +4,9 @@
 #include <span>
 
 #include "search/job.h"
+#include "search/vector_block.h"
 
 namespace kite::engine {
-
-/// Vectors that lie together in memory, and their rows.
-struct VectorBlock {
-  FloatMatrix matrix;
-  size_t count = 0;
-  Row first_row = 0;              ///< row of vector 0 when row_of is null
-  const Row* row_of = nullptr;    ///< count rows, ascending
-  bool has_nulls = false;         ///< vectors with the inverse norm kNullNorm are null rows
-
-  [[nodiscard]] Row RowOf(size_t i) const {
-    return row_of != nullptr ? row_of[i] : first_row + static_cast<Row>(i);
-  }
-};
-
-/// In place of an inverse norm (which is never negative): the row is null.
-inline constexpr float kNullNorm = -1;
 
 /// scratch.hits = the job's best hits over all blocks: params.k, or groups of them.
 Status ScanAll(const SearchJob& job, std::span<const VectorBlock> blocks);

@@ -4,7 +4,7 @@
 #include "base/executor.h"
 #include "kite/engine/index.h"
 #include "search/array.h"
-#include "search/scan.h"
+#include "search/vector_block.h"
 
 namespace kite::engine {
 
