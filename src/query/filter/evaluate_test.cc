@@ -340,6 +340,14 @@ TEST_F(FilterEvaluate, BitsBeyondTheRowsAreSet) {
   EXPECT_EQ(bits, ~uint64_t{0} << 5);
 }
 
+TEST_F(FilterEvaluate, NoRows) {
+  const TestRows none(schema_, {});
+  const auto filter = Filter::Parse("s == 'x' and j['a'] == 1", schema_, {});
+  ASSERT_TRUE(filter.ok());
+  EXPECT_TRUE((*filter)->Evaluate(Context(), none, nullptr).ok());
+  EXPECT_EQ(none.reads(), 0);
+}
+
 TEST_F(FilterEvaluate, CancelledBeforeTheFirstRow) {
   const auto filter = Filter::Parse("pk >= 0", schema_, {});
   const Context context = Context::Cancellable();

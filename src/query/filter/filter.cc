@@ -44,6 +44,7 @@ Result<std::shared_ptr<const Filter>> Filter::Parse(std::string_view text,
 Status Filter::Evaluate(const Context& context, const segment::ColumnSource& source,
                         uint64_t* out) const {
   const size_t rows = source.rows();
+  if (rows == 0) return {};
   filter::EvalState state(source, fields_.size(), node_count_);
   KITE_RETURN_IF_ERROR(root_->Prepare(state));
   uint64_t all[filter::kBatchWords];
