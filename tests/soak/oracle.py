@@ -162,6 +162,8 @@ class Oracle:
             worker.start()
         time.sleep(float(random.uniform(0.05, 0.7)))
         stop.set()  # no new calls; those in flight are cut off
+        if not self.server.alive():
+            raise Wrong("the server died by itself")
         self.server.kill()
         for client in clients:
             client.close()  # ends the SDK's retries
