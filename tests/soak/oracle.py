@@ -82,7 +82,7 @@ class Owner:
         kind = str(random.choice(["insert", "upsert", "delete", "filter"], p=[0.4, 0.35, 0.2, 0.05]))
         size = int(random.choice([1, 5, 40, 250]))
         if kind == "filter":
-            low = self.first + int(random.integers(KEYS_PER_THREAD))
+            low = self.first + int(random.integers(KEYS_PER_THREAD - 30))
             return Operation(kind, dict.fromkeys(range(low, low + 30)))
         if kind == "insert":
             free = [k for k in range(self.first, self.first + KEYS_PER_THREAD) if k not in self.state]
