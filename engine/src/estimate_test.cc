@@ -1,5 +1,5 @@
-// The estimates of memory against what is allocated: never below, at most 10 % above. This file replaces the
-// program's operator new and delete to count.
+// The estimates of memory against what is allocated: never below, at most 10 % above. This file
+// replaces the program's operator new and delete to count.
 #include <gtest/gtest.h>
 #include <malloc.h>
 
@@ -60,7 +60,9 @@ void ReleaseAligned(void* memory, std::align_val_t alignment) {
 
 void* operator new(size_t size) { return Allocate(size); }
 void* operator new[](size_t size) { return Allocate(size); }
-void* operator new(size_t size, std::align_val_t alignment) { return AllocateAligned(size, alignment); }
+void* operator new(size_t size, std::align_val_t alignment) {
+  return AllocateAligned(size, alignment);
+}
 void* operator new(size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
   return AllocateAligned(size, alignment);
 }
@@ -84,12 +86,17 @@ TEST(EstimateTest, CoversBuildAndLoadClosely) {
       {.index_type = "FLAT", .metric = Metric::kCosine},
       {.index_type = "IVF_FLAT", .metric = Metric::kL2},
       {.index_type = "IVF_SQ8", .metric = Metric::kCosine},
-      {.index_type = "HNSW", .metric = Metric::kL2, .params = {{"M", "6"}, {"efConstruction", "16"}}},
-      {.index_type = "HNSW", .metric = Metric::kCosine, .params = {{"M", "32"}, {"efConstruction", "16"}}},
+      {.index_type = "HNSW",
+       .metric = Metric::kL2,
+       .params = {{"M", "6"}, {"efConstruction", "16"}}},
+      {.index_type = "HNSW",
+       .metric = Metric::kCosine,
+       .params = {{"M", "32"}, {"efConstruction", "16"}}},
   };
   for (const BuildSpec& spec : specs) {
     ThreadPool pool("build", 2, 16);
-    ASSERT_TRUE(ParallelFor(pool, 1000, 1, [](size_t) { return Status(); }).ok());  // its threads exist now
+    ASSERT_TRUE(
+        ParallelFor(pool, 1000, 1, [](size_t) { return Status(); }).ok());  // its threads exist now
     pool.Drain();
     const size_t before = live_bytes.load();
     peak_bytes.store(before);

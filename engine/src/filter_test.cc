@@ -40,10 +40,12 @@ class FilterTest : public ::testing::TestWithParam<const char*> {
 
   void ExpectRecall(const Filter& filter, const std::string& what) {
     const SearchParams params{.params = {{"nprobe", "16"}}};
-    const auto expected = BruteForce(Metric::kL2, data_.source(), queries_.queries(), params, filter);
+    const auto expected =
+        BruteForce(Metric::kL2, data_.source(), queries_.queries(), params, filter);
     const auto found = MustSearch(*index_, queries_.queries(), params, filter);
     EXPECT_GE(Recall(Metric::kL2, expected, found), 0.95) << what;
-    for (size_t q = 0; q < found.size(); ++q) EXPECT_EQ(found[q].size(), expected[q].size()) << what;
+    for (size_t q = 0; q < found.size(); ++q)
+      EXPECT_EQ(found[q].size(), expected[q].size()) << what;
   }
 
   Dataset data_;
@@ -51,7 +53,8 @@ class FilterTest : public ::testing::TestWithParam<const char*> {
   const Index* index_ = nullptr;
 };
 
-INSTANTIATE_TEST_SUITE_P(Types, FilterTest, ::testing::Values("FLAT", "IVF_FLAT", "IVF_SQ8", "HNSW"));
+INSTANTIATE_TEST_SUITE_P(Types, FilterTest,
+                         ::testing::Values("FLAT", "IVF_FLAT", "IVF_SQ8", "HNSW"));
 
 TEST_P(FilterTest, IndependentOfTheVectors) {
   std::mt19937 random(1);
@@ -65,7 +68,8 @@ TEST_P(FilterTest, IndependentOfTheVectors) {
   }
 }
 
-/// Survivors are the rows with the smallest (or largest) first coordinate, so most queries lie outside of them.
+/// Survivors are the rows with the smallest (or largest) first coordinate, so most queries lie
+/// outside of them.
 TEST_P(FilterTest, TiedToTheVectors) {
   std::vector<float> sorted;
   for (size_t i = 0; i < kCount; ++i) sorted.push_back(data_.vector(i)[0]);
@@ -84,7 +88,8 @@ TEST_P(FilterTest, TiedToTheVectors) {
   }
 }
 
-/// Everything near the query is out: the walk has to cross what is filtered, or be replaced by a scan.
+/// Everything near the query is out: the walk has to cross what is filtered, or be replaced by a
+/// scan.
 TEST_P(FilterTest, NothingNearTheQuerySurvives) {
   for (size_t q = 0; q < 5; ++q) {
     const QuerySet query{reinterpret_cast<const std::byte*>(queries_.vector(q)), 1};
@@ -103,7 +108,8 @@ TEST_P(FilterTest, NothingNearTheQuerySurvives) {
 TEST_P(FilterTest, NothingSurvives) {
   Bits out(kCount);
   for (Row row = 0; row < kCount; ++row) out.Set(row);
-  for (const Hits& hits : MustSearch(*index_, queries_.queries(), {}, FilterOut(out))) EXPECT_TRUE(hits.empty());
+  for (const Hits& hits : MustSearch(*index_, queries_.queries(), {}, FilterOut(out)))
+    EXPECT_TRUE(hits.empty());
   // One row each is left by two bitsets that overlap.
   Bits odd(kCount);
   Bits most(kCount);

@@ -28,10 +28,13 @@ size_t EstimateLoadBytes(const BuildSpec& spec, VectorType type, size_t count, u
   if (!valid.ok()) return 0;
   const size_t bytes = kFixedBytes + NormBytes(*valid, count);
   switch (TypeOf(*valid)) {
-    case IndexType::kFlat: break;
+    case IndexType::kFlat:
+      break;
     case IndexType::kIvfFlat:
-    case IndexType::kIvfSq8: return bytes + IvfIndex::EstimateStructureBytes(*valid, count, dim);
-    case IndexType::kHnsw: return bytes + HnswIndex::EstimateStructureBytes(*valid, count);
+    case IndexType::kIvfSq8:
+      return bytes + IvfIndex::EstimateStructureBytes(*valid, count, dim);
+    case IndexType::kHnsw:
+      return bytes + HnswIndex::EstimateStructureBytes(*valid, count);
   }
   return bytes;
 }
@@ -42,31 +45,40 @@ size_t EstimateBuildBytes(const BuildSpec& spec, VectorType type, size_t count, 
   if (!valid.ok()) return 0;
   const size_t bytes = kFixedBytes + NormBytes(*valid, count);
   switch (TypeOf(*valid)) {
-    case IndexType::kFlat: break;
+    case IndexType::kFlat:
+      break;
     case IndexType::kIvfFlat:
-    case IndexType::kIvfSq8: return bytes + IvfIndex::EstimatePeakBytes(*valid, count, dim, threads);
-    case IndexType::kHnsw: return bytes + HnswIndex::EstimatePeakBytes(*valid, count, threads);
+    case IndexType::kIvfSq8:
+      return bytes + IvfIndex::EstimatePeakBytes(*valid, count, dim, threads);
+    case IndexType::kHnsw:
+      return bytes + HnswIndex::EstimatePeakBytes(*valid, count, threads);
   }
   return bytes;
 }
 
-Result<std::unique_ptr<Index>> Build(const Context& context, const BuildSpec& spec, const VectorSource& vectors,
-                                     Executor& executor, const std::function<void(double)>& progress) {
+Result<std::unique_ptr<Index>> Build(const Context& context, const BuildSpec& spec,
+                                     const VectorSource& vectors, Executor& executor,
+                                     const std::function<void(double)>& progress) {
   KITE_ASSIGN_OR_RETURN(const BuildSpec valid, ValidateBuild(spec, vectors.type, vectors.dim));
   KITE_RETURN_IF_ERROR(CheckSource(vectors));
   KITE_RETURN_IF_ERROR(context.Check());
   Vectors owned{.source = vectors};
-  KITE_ASSIGN_OR_RETURN(owned.inverse_norms, ComputeInverseNorms(context, valid.metric, vectors, executor));
+  KITE_ASSIGN_OR_RETURN(owned.inverse_norms,
+                        ComputeInverseNorms(context, valid.metric, vectors, executor));
   switch (TypeOf(valid)) {
-    case IndexType::kFlat: return std::make_unique<FlatIndex>(valid, std::move(owned));
+    case IndexType::kFlat:
+      return std::make_unique<FlatIndex>(valid, std::move(owned));
     case IndexType::kIvfFlat:
-    case IndexType::kIvfSq8: return IvfIndex::Build(context, valid, std::move(owned), executor, progress);
-    case IndexType::kHnsw: return HnswIndex::Build(context, valid, std::move(owned), executor, progress);
+    case IndexType::kIvfSq8:
+      return IvfIndex::Build(context, valid, std::move(owned), executor, progress);
+    case IndexType::kHnsw:
+      return HnswIndex::Build(context, valid, std::move(owned), executor, progress);
   }
   return Status::Internal("an index type without a builder");
 }
 
-Result<std::unique_ptr<Index>> Load(std::string_view file, const VectorSource& vectors, LoadMode mode) {
+Result<std::unique_ptr<Index>> Load(std::string_view file, const VectorSource& vectors,
+                                    LoadMode mode) {
   KITE_ASSIGN_OR_RETURN(const IndexFileReader reader, IndexFileReader::Open(file));
   const IndexFileHeader& header = reader.header();
   KITE_RETURN_IF_ERROR(CheckSource(vectors));
@@ -74,10 +86,10 @@ Result<std::unique_ptr<Index>> Load(std::string_view file, const VectorSource& v
       header.rows != vectors.rows) {
     return Status::Corruption(
         StatusSubject::kIndex,
-        "the index file belongs to other vectors: it has " + std::to_string(header.count) + " of dimension " +
-            std::to_string(header.dim) + " in " + std::to_string(header.rows) + " rows, the segment " +
-            std::to_string(vectors.count) + " of dimension " + std::to_string(vectors.dim) + " in " +
-            std::to_string(vectors.rows) + " rows");
+        "the index file belongs to other vectors: it has " + std::to_string(header.count) +
+            " of dimension " + std::to_string(header.dim) + " in " + std::to_string(header.rows) +
+            " rows, the segment " + std::to_string(vectors.count) + " of dimension " +
+            std::to_string(vectors.dim) + " in " + std::to_string(vectors.rows) + " rows");
   }
   Vectors loaded{.source = vectors};
   if (header.spec.metric == Metric::kCosine) {
@@ -85,10 +97,13 @@ Result<std::unique_ptr<Index>> Load(std::string_view file, const VectorSource& v
                           reader.Read<float>(SectionId::kInverseNorms, header.count, mode));
   }
   switch (TypeOf(header.spec)) {
-    case IndexType::kFlat: return std::make_unique<FlatIndex>(header.spec, std::move(loaded));
+    case IndexType::kFlat:
+      return std::make_unique<FlatIndex>(header.spec, std::move(loaded));
     case IndexType::kIvfFlat:
-    case IndexType::kIvfSq8: return IvfIndex::Load(reader, std::move(loaded), mode);
-    case IndexType::kHnsw: return HnswIndex::Load(reader, std::move(loaded), mode);
+    case IndexType::kIvfSq8:
+      return IvfIndex::Load(reader, std::move(loaded), mode);
+    case IndexType::kHnsw:
+      return HnswIndex::Load(reader, std::move(loaded), mode);
   }
   return Status::Internal("an index type without a loader");
 }
@@ -98,17 +113,20 @@ Status VerifyIndexFile(std::string_view file) {
   return reader.VerifyBlocks();
 }
 
-Status ScoreRows(Metric metric, const VectorSource& vectors, const std::byte* query, std::span<const Row> rows,
-                 std::span<float> scores) {
+Status ScoreRows(Metric metric, const VectorSource& vectors, const std::byte* query,
+                 std::span<const Row> rows, std::span<float> scores) {
   KITE_RETURN_IF_ERROR(CheckSource(vectors));
   if (metric != Metric::kL2 && metric != Metric::kIP && metric != Metric::kCosine) {
-    return Status::InvalidArgument(StatusSubject::kMetric, "metric type " + std::string(MetricName(metric)) +
-                                                               " does not fit FLOAT_VECTOR");
+    return Status::InvalidArgument(
+        StatusSubject::kMetric,
+        "metric type " + std::string(MetricName(metric)) + " does not fit FLOAT_VECTOR");
   }
-  if (scores.size() < rows.size()) return Status::InvalidArgument("ScoreRows needs a score for each row");
+  if (scores.size() < rows.size())
+    return Status::InvalidArgument("ScoreRows needs a score for each row");
   const Kernels& kernels = ActiveKernels();
   std::vector<float> normalized;
-  Scorer scorer(kernels, metric, {.dim = vectors.dim}, reinterpret_cast<const float*>(query), normalized);
+  Scorer scorer(kernels, metric, {.dim = vectors.dim}, reinterpret_cast<const float*>(query),
+                normalized);
   for (size_t i = 0; i < rows.size(); ++i) {
     size_t id = rows[i];
     if (!vectors.row_of.empty()) {
@@ -121,7 +139,8 @@ Status ScoreRows(Metric metric, const VectorSource& vectors, const std::byte* qu
       return Status::InvalidArgument("row " + std::to_string(rows[i]) + " has no vector");
     }
     const float* const vector = reinterpret_cast<const float*>(vectors.data) + id * vectors.dim;
-    const float inverse_norm = metric == Metric::kCosine ? InverseNorm(kernels, vector, vectors.dim) : 0;
+    const float inverse_norm =
+        metric == Metric::kCosine ? InverseNorm(kernels, vector, vectors.dim) : 0;
     scorer.SetMatrix({.data = vector, .inverse_norms = &inverse_norm, .dim = vectors.dim});
     scores[i] = KeyToScore(metric, scorer.One(0));
   }

@@ -65,8 +65,9 @@ TEST_P(IndexTest, RecallAtDefaults) {
   const Dataset queries = Clustered(50, 24, 50, 1, 1);
   const auto index = MustBuild({.index_type = GetParam().type, .metric = metric()}, data.source());
   const SearchParams params;
-  const double recall = Recall(metric(), BruteForce(metric(), data.source(), queries.queries(), params),
-                               MustSearch(*index, queries.queries(), params));
+  const double recall =
+      Recall(metric(), BruteForce(metric(), data.source(), queries.queries(), params),
+             MustSearch(*index, queries.queries(), params));
   EXPECT_GE(recall, GetParam().type == "FLAT" ? 1.0 : 0.95);
 }
 
@@ -173,12 +174,14 @@ TEST_P(IndexTest, RangeSearch) {
     ASSERT_EQ(expected[0].size(), to - from);
     EXPECT_GE(Recall(metric(), expected, found), GetParam().type == "FLAT" ? 1.0 : 0.95) << from;
     params.k = 5;
-    for (const Hits& hits : MustSearch(*index, queries.queries(), params)) EXPECT_LE(hits.size(), 5);
+    for (const Hits& hits : MustSearch(*index, queries.queries(), params))
+      EXPECT_LE(hits.size(), 5);
   }
   SearchParams reversed;
   reversed.range = Range{.radius = all[0][10].score, .range_filter = all[0][20].score};
   Scratch scratch;
-  const Status status = index->Search(Context(), queries.queries(), reversed, {}, scratch, [](auto, auto) {});
+  const Status status =
+      index->Search(Context(), queries.queries(), reversed, {}, scratch, [](auto, auto) {});
   EXPECT_TRUE(status.Is(StatusKind::kInvalidArgument, StatusSubject::kParameter)) << status;
 }
 
@@ -205,10 +208,11 @@ TEST_P(IndexTest, GroupsGoOnUntilFull) {
   const auto index = MustBuild(small_spec(), data.source());
   for (const int64_t groups : {3, 40, 4000}) {
     for (const size_t size : {1, 3}) {
-      const SearchParams params{.k = 6,
-                                .params = {{"nprobe", "16"}},
-                                .group_of = [groups](Row row) { return int64_t{row} * 7919 % groups; },
-                                .group_size = size};
+      const SearchParams params{
+          .k = 6,
+          .params = {{"nprobe", "16"}},
+          .group_of = [groups](Row row) { return int64_t{row} * 7919 % groups; },
+          .group_size = size};
       const auto expected = BruteForce(metric(), data.source(), queries.queries(), params);
       const auto found = MustSearch(*index, queries.queries(), params);
       EXPECT_GE(Recall(metric(), expected, found), 0.9) << groups << " " << size;
@@ -257,11 +261,12 @@ TEST_P(IndexTest, BuildsOnManyThreadsAndReportsProgress) {
   ThreadPool pool("build", 4, 64);
   std::atomic<double> last{0};
   const Result<std::unique_ptr<Index>> index =
-      Build(Context(), {.index_type = GetParam().type, .metric = metric()}, data.source(), pool, [&](double done) {
-        EXPECT_GE(done, 0);
-        EXPECT_LE(done, 1);
-        last = std::max(last.load(), done);
-      });
+      Build(Context(), {.index_type = GetParam().type, .metric = metric()}, data.source(), pool,
+            [&](double done) {
+              EXPECT_GE(done, 0);
+              EXPECT_LE(done, 1);
+              last = std::max(last.load(), done);
+            });
   ASSERT_TRUE(index.ok()) << index.status();
   if (GetParam().type != "FLAT") {
     EXPECT_EQ(last, 1);
@@ -280,7 +285,8 @@ TEST_P(IndexTest, CancelAndDeadline) {
   const Context expired = Context().WithTimeout(std::chrono::seconds(-1));
   Scratch scratch;
   const auto search = [&](const Context& context, const Sink& sink) {
-    return index->Search(context, queries.queries(), {.k = 3000, .params = {{"ef", "3000"}}}, {}, scratch, sink);
+    return index->Search(context, queries.queries(), {.k = 3000, .params = {{"ef", "3000"}}}, {},
+                         scratch, sink);
   };
   EXPECT_TRUE(search(cancelled, [](auto, auto) {}).Is(StatusKind::kCancelled));
   EXPECT_TRUE(search(expired, [](auto, auto) {}).Is(StatusKind::kDeadlineExceeded));
@@ -295,7 +301,9 @@ TEST_P(IndexTest, CancelAndDeadline) {
   EXPECT_LT(calls, queries.count());
 
   InlineExecutor executor;
-  EXPECT_TRUE(Build(cancelled, small_spec(), data.source(), executor, {}).status().Is(StatusKind::kCancelled));
+  EXPECT_TRUE(Build(cancelled, small_spec(), data.source(), executor, {})
+                  .status()
+                  .Is(StatusKind::kCancelled));
   EXPECT_TRUE(MustSearch(*index, queries.queries(), {}).size() == queries.count());
 }
 
@@ -367,7 +375,8 @@ TEST(ScoreRowsTest, RefusesRowsWithoutVector) {
                     .Is(StatusKind::kInvalidArgument));
   }
   const Row row = 1;
-  EXPECT_TRUE(ScoreRows(Metric::kL2, data.source(), data.queries().data, {&row, 1}, {&score, 1}).ok());
+  EXPECT_TRUE(
+      ScoreRows(Metric::kL2, data.source(), data.queries().data, {&row, 1}, {&score, 1}).ok());
   EXPECT_EQ(score, 0);
 }
 

@@ -20,28 +20,17 @@ struct TypeEntry {
 };
 
 constexpr TypeEntry kTypes[] = {
-    {"FLAT", Family::kDense, true},
-    {"IVF_FLAT", Family::kDense, true},
-    {"IVF_SQ8", Family::kDense, true},
-    {"HNSW", Family::kDense, true},
-    {"AUTOINDEX", Family::kAny, true},
-    {"IVF_PQ", Family::kDense, false},
-    {"IVF_RABITQ", Family::kDense, false},
-    {"SCANN", Family::kDense, false},
-    {"HNSW_SQ", Family::kDense, false},
-    {"HNSW_PQ", Family::kDense, false},
-    {"HNSW_PRQ", Family::kDense, false},
-    {"DISKANN", Family::kDense, false},
-    {"AISAQ", Family::kDense, false},
-    {"FAISS", Family::kDense, false},
-    {"GPU_CAGRA", Family::kDense, false},
-    {"GPU_IVF_FLAT", Family::kDense, false},
-    {"GPU_IVF_PQ", Family::kDense, false},
-    {"GPU_BRUTE_FORCE", Family::kDense, false},
-    {"BIN_FLAT", Family::kBinary, false},
-    {"BIN_IVF_FLAT", Family::kBinary, false},
-    {"MINHASH_LSH", Family::kBinary, false},
-    {"SPARSE_INVERTED_INDEX", Family::kSparse, false},
+    {"FLAT", Family::kDense, true},          {"IVF_FLAT", Family::kDense, true},
+    {"IVF_SQ8", Family::kDense, true},       {"HNSW", Family::kDense, true},
+    {"AUTOINDEX", Family::kAny, true},       {"IVF_PQ", Family::kDense, false},
+    {"IVF_RABITQ", Family::kDense, false},   {"SCANN", Family::kDense, false},
+    {"HNSW_SQ", Family::kDense, false},      {"HNSW_PQ", Family::kDense, false},
+    {"HNSW_PRQ", Family::kDense, false},     {"DISKANN", Family::kDense, false},
+    {"AISAQ", Family::kDense, false},        {"FAISS", Family::kDense, false},
+    {"GPU_CAGRA", Family::kDense, false},    {"GPU_IVF_FLAT", Family::kDense, false},
+    {"GPU_IVF_PQ", Family::kDense, false},   {"GPU_BRUTE_FORCE", Family::kDense, false},
+    {"BIN_FLAT", Family::kBinary, false},    {"BIN_IVF_FLAT", Family::kBinary, false},
+    {"MINHASH_LSH", Family::kBinary, false}, {"SPARSE_INVERTED_INDEX", Family::kSparse, false},
     {"SPARSE_WAND", Family::kSparse, false},
 };
 
@@ -52,12 +41,18 @@ Family FamilyOf(VectorType type) {
 
 std::string_view TypeName(VectorType type) {
   switch (type) {
-    case VectorType::kBinary: return "BINARY_VECTOR";
-    case VectorType::kFloat32: return "FLOAT_VECTOR";
-    case VectorType::kFloat16: return "FLOAT16_VECTOR";
-    case VectorType::kBFloat16: return "BFLOAT16_VECTOR";
-    case VectorType::kSparse: return "SPARSE_FLOAT_VECTOR";
-    case VectorType::kInt8: return "INT8_VECTOR";
+    case VectorType::kBinary:
+      return "BINARY_VECTOR";
+    case VectorType::kFloat32:
+      return "FLOAT_VECTOR";
+    case VectorType::kFloat16:
+      return "FLOAT16_VECTOR";
+    case VectorType::kBFloat16:
+      return "BFLOAT16_VECTOR";
+    case VectorType::kSparse:
+      return "SPARSE_FLOAT_VECTOR";
+    case VectorType::kInt8:
+      return "INT8_VECTOR";
   }
   return "a vector of unknown type";
 }
@@ -65,21 +60,28 @@ std::string_view TypeName(VectorType type) {
 /// The metrics of a family, the default first.
 std::string_view MetricsOf(Family family) {
   switch (family) {
-    case Family::kBinary: return "[HAMMING JACCARD MHJACCARD]";
-    case Family::kSparse: return "[IP BM25]";
-    default: return "[COSINE L2 IP]";
+    case Family::kBinary:
+      return "[HAMMING JACCARD MHJACCARD]";
+    case Family::kSparse:
+      return "[IP BM25]";
+    default:
+      return "[COSINE L2 IP]";
   }
 }
 
 bool MetricFits(Family family, Metric metric) {
   switch (metric) {
     case Metric::kL2:
-    case Metric::kCosine: return family == Family::kDense;
-    case Metric::kIP: return family == Family::kDense || family == Family::kSparse;
+    case Metric::kCosine:
+      return family == Family::kDense;
+    case Metric::kIP:
+      return family == Family::kDense || family == Family::kSparse;
     case Metric::kHamming:
     case Metric::kJaccard:
-    case Metric::kMhJaccard: return family == Family::kBinary;
-    case Metric::kBm25: return family == Family::kSparse;
+    case Metric::kMhJaccard:
+      return family == Family::kBinary;
+    case Metric::kBm25:
+      return family == Family::kSparse;
   }
   return false;
 }
@@ -137,10 +139,14 @@ IndexType TypeOf(const BuildSpec& spec) {
 
 std::string_view IndexTypeName(IndexType type) {
   switch (type) {
-    case IndexType::kFlat: return "FLAT";
-    case IndexType::kIvfFlat: return "IVF_FLAT";
-    case IndexType::kIvfSq8: return "IVF_SQ8";
-    case IndexType::kHnsw: return "HNSW";
+    case IndexType::kFlat:
+      return "FLAT";
+    case IndexType::kIvfFlat:
+      return "IVF_FLAT";
+    case IndexType::kIvfSq8:
+      return "IVF_SQ8";
+    case IndexType::kHnsw:
+      return "HNSW";
   }
   return "UNKNOWN";
 }
@@ -150,7 +156,8 @@ Result<int64_t> IntParam(const ParamMap& params, const IntRange& range) {
   if (found == params.end()) return range.default_value;
   const std::string& text = found->second;
   const std::string expected = std::string(range.name) + " out of range: [" +
-                               std::to_string(range.min) + ", " + std::to_string(range.max) + "], got ";
+                               std::to_string(range.min) + ", " + std::to_string(range.max) +
+                               "], got ";
   int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (text.empty() || end != text.data() + text.size() || error == std::errc::invalid_argument) {
@@ -168,10 +175,10 @@ Result<BuildSpec> ValidateBuild(const BuildSpec& spec, VectorType type, uint32_t
   KITE_RETURN_IF_ERROR(CheckType(spec, type));
   const Family family = FamilyOf(type);
   if (!MetricFits(family, spec.metric)) {
-    return Status::InvalidArgument(StatusSubject::kMetric,
-                                   "metric type " + std::string(MetricName(spec.metric)) +
-                                       " does not fit a field of type " + std::string(TypeName(type)) +
-                                       ", supported: " + std::string(MetricsOf(family)));
+    return Status::InvalidArgument(
+        StatusSubject::kMetric, "metric type " + std::string(MetricName(spec.metric)) +
+                                    " does not fit a field of type " + std::string(TypeName(type)) +
+                                    ", supported: " + std::string(MetricsOf(family)));
   }
   if (dim < 1 || dim > kDimMax) {
     return Status::InvalidArgument("dim out of range: [1, 32768], got " + std::to_string(dim));
@@ -183,9 +190,12 @@ Result<BuildSpec> ValidateBuild(const BuildSpec& spec, VectorType type, uint32_t
     filled.params.emplace(kHnswEfConstruction.name, std::to_string(kAutoEfConstruction));
   }
   switch (TypeOf(filled)) {
-    case IndexType::kFlat: break;
+    case IndexType::kFlat:
+      break;
     case IndexType::kIvfFlat:
-    case IndexType::kIvfSq8: KITE_RETURN_IF_ERROR(FillInt(kIvfNlist, filled.params)); break;
+    case IndexType::kIvfSq8:
+      KITE_RETURN_IF_ERROR(FillInt(kIvfNlist, filled.params));
+      break;
     case IndexType::kHnsw:
       KITE_RETURN_IF_ERROR(FillInt(kHnswM, filled.params));
       KITE_RETURN_IF_ERROR(FillInt(kHnswEfConstruction, filled.params));

@@ -1,4 +1,5 @@
-// Index and search parameters: names, ranges and defaults, as Milvus 2.6 (knowhere's configuration) has them.
+// Index and search parameters: names, ranges and defaults, as Milvus 2.6 (knowhere's configuration)
+// has them.
 #pragma once
 
 #include <cstdint>

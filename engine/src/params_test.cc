@@ -17,7 +17,8 @@ TEST(ValidateBuildTest, FillsDefaults) {
   const Result<BuildSpec> hnsw = ValidateBuild(Spec("HNSW"), VectorType::kFloat32, 8);
   ASSERT_TRUE(hnsw.ok());
   EXPECT_EQ(hnsw->params, (ParamMap{{"M", "30"}, {"efConstruction", "360"}}));
-  const Result<BuildSpec> ivf = ValidateBuild(Spec("IVF_SQ8", {{"nlist", "7"}}), VectorType::kFloat32, 8);
+  const Result<BuildSpec> ivf =
+      ValidateBuild(Spec("IVF_SQ8", {{"nlist", "7"}}), VectorType::kFloat32, 8);
   ASSERT_TRUE(ivf.ok());
   EXPECT_EQ(ivf->params, (ParamMap{{"nlist", "7"}}));
 }
@@ -40,28 +41,34 @@ TEST(ValidateBuildTest, NamesParameterRangeAndValue) {
             "InvalidArgument(Parameter): M out of range: [2, 2048], got 99999999999999999999");
   for (const char* text : {"", "x", "16x", "1.5", " 16"}) {
     EXPECT_EQ(Message(Spec("HNSW", {{"M", text}})),
-              "InvalidArgument(Parameter): M must be an integer in [2, 2048], got '" + std::string(text) + "'");
+              "InvalidArgument(Parameter): M must be an integer in [2, 2048], got '" +
+                  std::string(text) + "'");
   }
 }
 
 TEST(ValidateBuildTest, RefusesUnknownAndUnbuiltTypes) {
   EXPECT_EQ(Message(Spec("HNSWX")),
-            "InvalidArgument(Index): invalid index type: HNSWX; known are FLAT, IVF_FLAT, IVF_SQ8, HNSW, AUTOINDEX");
-  for (const char* type : {"IVF_PQ", "IVF_RABITQ", "SCANN", "HNSW_SQ", "HNSW_PQ", "HNSW_PRQ", "DISKANN"}) {
+            "InvalidArgument(Index): invalid index type: HNSWX; known are FLAT, IVF_FLAT, IVF_SQ8, "
+            "HNSW, AUTOINDEX");
+  for (const char* type :
+       {"IVF_PQ", "IVF_RABITQ", "SCANN", "HNSW_SQ", "HNSW_PQ", "HNSW_PRQ", "DISKANN"}) {
     const Status status = ValidateBuild(Spec(type), VectorType::kFloat32, 8).status();
     EXPECT_TRUE(status.Is(StatusKind::kUnimplemented)) << status;
     EXPECT_NE(status.message().find(type), std::string::npos) << status;
   }
-  EXPECT_TRUE(ValidateBuild(Spec("HNSW"), VectorType::kBinary, 8).status().Is(StatusKind::kInvalidArgument,
-                                                                             StatusSubject::kIndex));
-  EXPECT_TRUE(ValidateBuild(Spec("HNSW"), VectorType::kFloat16, 8).status().Is(StatusKind::kUnimplemented));
+  EXPECT_TRUE(ValidateBuild(Spec("HNSW"), VectorType::kBinary, 8)
+                  .status()
+                  .Is(StatusKind::kInvalidArgument, StatusSubject::kIndex));
+  EXPECT_TRUE(
+      ValidateBuild(Spec("HNSW"), VectorType::kFloat16, 8).status().Is(StatusKind::kUnimplemented));
   EXPECT_TRUE(ValidateBuild(Spec("BIN_FLAT", {}, Metric::kHamming), VectorType::kBinary, 8)
                   .status()
                   .Is(StatusKind::kUnimplemented));
 }
 
 TEST(ValidateBuildTest, RefusesMetricsThatDoNotFit) {
-  const Status status = ValidateBuild(Spec("HNSW", {}, Metric::kHamming), VectorType::kFloat32, 8).status();
+  const Status status =
+      ValidateBuild(Spec("HNSW", {}, Metric::kHamming), VectorType::kFloat32, 8).status();
   EXPECT_TRUE(status.Is(StatusKind::kInvalidArgument, StatusSubject::kMetric));
   EXPECT_NE(status.message().find("[COSINE L2 IP]"), std::string::npos) << status;
 }
@@ -71,7 +78,8 @@ TEST(ParseMetricTest, KnowsMilvusNames) {
   EXPECT_EQ(*ParseMetric("Cosine"), Metric::kCosine);
   const Status status = ParseMetric("FOO").status();
   EXPECT_TRUE(status.Is(StatusKind::kInvalidArgument, StatusSubject::kMetric));
-  EXPECT_NE(status.message().find("supported: [L2 IP COSINE HAMMING JACCARD"), std::string::npos) << status;
+  EXPECT_NE(status.message().find("supported: [L2 IP COSINE HAMMING JACCARD"), std::string::npos)
+      << status;
 }
 
 TEST(ValidateSearchTest, ChecksEfAndNprobe) {
@@ -83,7 +91,8 @@ TEST(ValidateSearchTest, ChecksEfAndNprobe) {
   params.params["ef"] = "0";
   EXPECT_EQ(ValidateSearch("HNSW", params).message(), "ef out of range: [1, 2147483647], got 0");
   params.params["nprobe"] = "65537";
-  EXPECT_EQ(ValidateSearch("IVF_FLAT", params).message(), "nprobe out of range: [1, 65536], got 65537");
+  EXPECT_EQ(ValidateSearch("IVF_FLAT", params).message(),
+            "nprobe out of range: [1, 65536], got 65537");
   params.k = 0;
   EXPECT_FALSE(ValidateSearch("FLAT", params).ok());
 }

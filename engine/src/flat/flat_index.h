@@ -16,7 +16,9 @@ class FlatIndex final : public DenseIndex {
   [[nodiscard]] double ApproximateCost(const SearchJob& /*job*/, size_t /*wanted*/) const override {
     return std::numeric_limits<double>::infinity();
   }
-  Result<bool> Approximate(const SearchJob& /*job*/, size_t /*wanted*/) const override { return false; }
+  Result<bool> Approximate(const SearchJob& /*job*/, size_t /*wanted*/) const override {
+    return false;
+  }
   [[nodiscard]] size_t StructureBytes() const override { return 0; }
   void AddSections(IndexFileWriter& /*writer*/) const override {}
 };

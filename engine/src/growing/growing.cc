@@ -14,7 +14,8 @@
 namespace kite::engine {
 namespace {
 
-/// Chunk c holds 16 << c rows up to 8192, then 8192 each: an empty collection is small, a big one has few chunks.
+/// Chunk c holds 16 << c rows up to 8192, then 8192 each: an empty collection is small, a big one
+/// has few chunks.
 constexpr size_t kFirstChunkRows = 16;
 constexpr size_t kChunkRowsMax = 8192;
 constexpr size_t kDoublingChunks = std::bit_width(kChunkRowsMax / kFirstChunkRows) - 1;
@@ -36,11 +37,12 @@ constexpr size_t ChunkOf(size_t row) {
 struct Chunk {
   explicit Chunk(size_t rows, size_t vector_bytes)
       : vectors(new std::byte[rows * vector_bytes]), inverse_norms(new float[rows]) {}
-  std::unique_ptr<std::byte[]> vectors;      ///< the slot of a null row stays as it was allocated
-  std::unique_ptr<float[]> inverse_norms;    ///< kNullNorm: the row is null
+  std::unique_ptr<std::byte[]> vectors;    ///< the slot of a null row stays as it was allocated
+  std::unique_ptr<float[]> inverse_norms;  ///< kNullNorm: the row is null
 };
 
-/// Chunk pointers. When full, a copy of twice the size takes its place; readers may hold the old one.
+/// Chunk pointers. When full, a copy of twice the size takes its place; readers may hold the old
+/// one.
 using Directory = std::unique_ptr<Chunk*[]>;
 
 }  // namespace
@@ -89,12 +91,14 @@ Chunk& GrowingVectors::Impl::WritableChunk(size_t chunk) {
   return *chunks[chunk];
 }
 
-GrowingVectors::GrowingVectors(VectorType type, uint32_t dim) : impl_(std::make_unique<Impl>(type, dim)) {}
+GrowingVectors::GrowingVectors(VectorType type, uint32_t dim)
+    : impl_(std::make_unique<Impl>(type, dim)) {}
 GrowingVectors::~GrowingVectors() = default;
 
 void GrowingVectors::Append(const std::byte* data, size_t rows, const uint8_t* valid) {
   Impl& self = *impl_;
-  KITE_CHECK(self.appended + rows <= std::numeric_limits<Row>::max(), "a segment has at most 2^32 - 1 rows");
+  KITE_CHECK(self.appended + rows <= std::numeric_limits<Row>::max(),
+             "a segment has at most 2^32 - 1 rows");
   const Kernels& kernels = ActiveKernels();
   for (size_t i = 0; i < rows; ++i, ++self.appended) {
     const size_t chunk_index = ChunkOf(self.appended);
@@ -108,13 +112,16 @@ void GrowingVectors::Append(const std::byte* data, size_t rows, const uint8_t* v
     std::byte* const vector = chunk.vectors.get() + slot * self.vector_bytes;
     std::memcpy(vector, data, self.vector_bytes);
     data += self.vector_bytes;
-    chunk.inverse_norms[slot] = self.type == VectorType::kFloat32
-                                    ? InverseNorm(kernels, reinterpret_cast<const float*>(vector), self.dim)
-                                    : 0.0F;
+    chunk.inverse_norms[slot] =
+        self.type == VectorType::kFloat32
+            ? InverseNorm(kernels, reinterpret_cast<const float*>(vector), self.dim)
+            : 0.0F;
   }
 }
 
-void GrowingVectors::Publish() { impl_->published.store(impl_->appended, std::memory_order_release); }
+void GrowingVectors::Publish() {
+  impl_->published.store(impl_->appended, std::memory_order_release);
+}
 
 size_t GrowingVectors::rows() const { return impl_->published.load(std::memory_order_acquire); }
 size_t GrowingVectors::memory_bytes() const {
@@ -132,16 +139,17 @@ const std::byte* GrowingVectors::Get(Row row) const {
   return chunk.vectors.get() + slot * impl_->vector_bytes;
 }
 
-Status GrowingVectors::Search(const Context& context, Metric metric, size_t rows, const QuerySet& queries,
-                              const SearchParams& params, const Filter& filter, Scratch& scratch,
-                              const Sink& sink) const {
+Status GrowingVectors::Search(const Context& context, Metric metric, size_t rows,
+                              const QuerySet& queries, const SearchParams& params,
+                              const Filter& filter, Scratch& scratch, const Sink& sink) const {
   const Impl& self = *impl_;
   if (self.type != VectorType::kFloat32) {
     return Status::Unimplemented("search on vectors other than FLOAT_VECTOR is not built yet");
   }
   if (metric != Metric::kL2 && metric != Metric::kIP && metric != Metric::kCosine) {
-    return Status::InvalidArgument(StatusSubject::kMetric, "metric type " + std::string(MetricName(metric)) +
-                                                               " does not fit FLOAT_VECTOR");
+    return Status::InvalidArgument(
+        StatusSubject::kMetric,
+        "metric type " + std::string(MetricName(metric)) + " does not fit FLOAT_VECTOR");
   }
   KITE_CHECK(rows <= this->rows(), "a search sees published rows only");
   KITE_RETURN_IF_ERROR(ValidateSearch(IndexTypeName(IndexType::kFlat), params));
@@ -152,7 +160,8 @@ Status GrowingVectors::Search(const Context& context, Metric metric, size_t rows
   const bool has_nulls = self.has_nulls.load(std::memory_order_relaxed);
   for (size_t chunk = 0; ChunkBegin(chunk) < rows; ++chunk) {
     const Chunk& data = self.ChunkAt(chunk);
-    blocks.push_back({.matrix = {reinterpret_cast<const float*>(data.vectors.get()), data.inverse_norms.get(), self.dim},
+    blocks.push_back({.matrix = {reinterpret_cast<const float*>(data.vectors.get()),
+                                 data.inverse_norms.get(), self.dim},
                       .count = std::min(ChunkRows(chunk), rows - ChunkBegin(chunk)),
                       .first_row = static_cast<Row>(ChunkBegin(chunk)),
                       .has_nulls = has_nulls});

@@ -19,8 +19,9 @@ using testing::Hits;
 
 const std::byte* Bytes(const float* values) { return reinterpret_cast<const std::byte*>(values); }
 
-std::vector<Hits> SearchGrowing(const GrowingVectors& vectors, Metric metric, size_t rows, const QuerySet& queries,
-                                const SearchParams& params, const Filter& filter = {}) {
+std::vector<Hits> SearchGrowing(const GrowingVectors& vectors, Metric metric, size_t rows,
+                                const QuerySet& queries, const SearchParams& params,
+                                const Filter& filter = {}) {
   Scratch scratch;
   std::vector<Hits> all(queries.count);
   const Status status = vectors.Search(Context(), metric, rows, queries, params, filter, scratch,
@@ -36,7 +37,8 @@ TEST(GrowingVectorsTest, EmptyIsSmallAndSearchable) {
   EXPECT_LT(vectors.memory_bytes(), 1024);
   EXPECT_EQ(vectors.rows(), 0);
   const Dataset queries = testing::Clustered(2, 8, 1, 1);
-  for (const Hits& hits : SearchGrowing(vectors, Metric::kL2, 0, queries.queries(), {})) EXPECT_TRUE(hits.empty());
+  for (const Hits& hits : SearchGrowing(vectors, Metric::kL2, 0, queries.queries(), {}))
+    EXPECT_TRUE(hits.empty());
 }
 
 TEST(GrowingVectorsTest, EqualsFlatAtEverySize) {
@@ -50,9 +52,12 @@ TEST(GrowingVectorsTest, EqualsFlatAtEverySize) {
     vectors.Publish();
     appended = size;
     ASSERT_EQ(vectors.rows(), size);
-    Dataset prefix{.dim = 6, .values = {data.values.begin(), data.values.begin() + static_cast<ptrdiff_t>(size * 6)}};
+    Dataset prefix{
+        .dim = 6,
+        .values = {data.values.begin(), data.values.begin() + static_cast<ptrdiff_t>(size * 6)}};
     for (const Metric metric : {Metric::kL2, Metric::kIP, Metric::kCosine}) {
-      const auto flat = testing::MustBuild({.index_type = "FLAT", .metric = metric}, prefix.source());
+      const auto flat =
+          testing::MustBuild({.index_type = "FLAT", .metric = metric}, prefix.source());
       EXPECT_TRUE(testing::SameHits(SearchGrowing(vectors, metric, size, queries.queries(), {}),
                                     testing::MustSearch(*flat, queries.queries(), {})));
     }
@@ -84,12 +89,14 @@ TEST(GrowingVectorsTest, FiltersNullsAndOlderWatermarks) {
   const SearchParams params{.k = 20};
   EXPECT_TRUE(testing::SameHits(
       SearchGrowing(vectors, Metric::kCosine, 6000, queries.queries(), params, FilterOut(out)),
-      testing::BruteForce(Metric::kCosine, expected.source(), queries.queries(), params, FilterOut(out))));
+      testing::BruteForce(Metric::kCosine, expected.source(), queries.queries(), params,
+                          FilterOut(out))));
   Bits newer(6000);
   for (Row row = 4000; row < 6000; ++row) newer.Set(row);
-  EXPECT_TRUE(testing::SameHits(
-      SearchGrowing(vectors, Metric::kL2, 4000, queries.queries(), params),
-      testing::BruteForce(Metric::kL2, expected.source(), queries.queries(), params, FilterOut(newer))));
+  EXPECT_TRUE(
+      testing::SameHits(SearchGrowing(vectors, Metric::kL2, 4000, queries.queries(), params),
+                        testing::BruteForce(Metric::kL2, expected.source(), queries.queries(),
+                                            params, FilterOut(newer))));
 }
 
 // Run under ThreadSanitizer by `make tsan`.
@@ -108,10 +115,11 @@ TEST(GrowingVectorsTest, ReadersSeeWholeRowsWhileTheWriterAppends) {
       // Row r holds r everywhere: the last visible row is its own nearest neighbour.
       const auto last = static_cast<Row>(rows - 1);
       const std::vector<float> query(kDim, static_cast<float>(last));
-      const Status status = vectors.Search(Context(), Metric::kL2, rows, {Bytes(query.data()), 1}, {.k = 1}, {},
-                                           scratch, [&](size_t, std::span<const Neighbor> hits) {
-                                             if (hits.size() != 1 || hits[0].row != last) failed = true;
-                                           });
+      const Status status =
+          vectors.Search(Context(), Metric::kL2, rows, {Bytes(query.data()), 1}, {.k = 1}, {},
+                         scratch, [&](size_t, std::span<const Neighbor> hits) {
+                           if (hits.size() != 1 || hits[0].row != last) failed = true;
+                         });
       float value = 0;
       std::memcpy(&value, vectors.Get(last), sizeof(value));
       if (!status.ok() || value != static_cast<float>(last)) failed = true;

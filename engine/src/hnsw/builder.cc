@@ -31,17 +31,23 @@ void WriteLink(uint32_t* slot, uint32_t link) {
 /// What one insertion needs.
 struct HnswBuilder::Worker {
   WalkBuffers buffers;
-  std::vector<Hit> candidates;               ///< (key, position), best first; in and out of Prune
-  std::vector<uint32_t> selected;            ///< Prune: vector ids of what is kept
+  std::vector<Hit> candidates;     ///< (key, position), best first; in and out of Prune
+  std::vector<uint32_t> selected;  ///< Prune: vector ids of what is kept
   std::vector<uint32_t> entries;
-  std::vector<std::vector<Hit>> neighbors;   ///< by layer
+  std::vector<std::vector<Hit>> neighbors;  ///< by layer
   std::vector<float> keys;
 };
 
 HnswBuilder::HnswBuilder(const Context& context, const Vectors& vectors, Metric metric, uint32_t m,
                          size_t ef_construction, uint64_t seed, Graph& graph)
-    : context_(context), vectors_(vectors), matrix_(vectors.matrix()), metric_(metric), m_(m),
-      ef_construction_(std::min(ef_construction, vectors.count())), seed_(seed), graph_(graph),
+    : context_(context),
+      vectors_(vectors),
+      matrix_(vectors.matrix()),
+      metric_(metric),
+      m_(m),
+      ef_construction_(std::min(ef_construction, vectors.count())),
+      seed_(seed),
+      graph_(graph),
       locks_(vectors.count()) {}
 
 HnswBuilder::~HnswBuilder() = default;
@@ -91,7 +97,8 @@ Status HnswBuilder::Run(Executor& executor, const std::function<void(double)>& p
 uint32_t HnswBuilder::PositionOf(size_t level, uint32_t id) const {
   if (level == 0) return id;
   const GraphLayer& layer = graph_.layer(level);
-  return static_cast<uint32_t>(std::lower_bound(layer.nodes, layer.nodes + layer.size, id) - layer.nodes);
+  return static_cast<uint32_t>(std::lower_bound(layer.nodes, layer.nodes + layer.size, id) -
+                               layer.nodes);
 }
 
 Status HnswBuilder::Insert(uint32_t id, Worker& worker) {
@@ -135,7 +142,8 @@ void HnswBuilder::FindNeighbors(uint32_t id, size_t top, Worker& worker) {
   }
 }
 
-/// The paper's heuristic: a candidate is kept unless it is closer to one that is kept than to the node itself.
+/// The paper's heuristic: a candidate is kept unless it is closer to one that is kept than to the
+/// node itself.
 void HnswBuilder::Prune(const GraphLayer& layer, size_t most, Worker& worker) {
   constexpr size_t kGroup = 4;
   std::vector<uint32_t>& selected = worker.selected;
@@ -181,7 +189,8 @@ void HnswBuilder::AddLink(size_t level, uint32_t position, uint32_t to, float ke
   for (uint32_t i = 0; i < used; ++i) ids[i] = layer.NodeAt(links[i]);
   Scorer(ActiveKernels(), metric_, matrix_, id).Ids(ids.data(), used, worker.keys.data());
   worker.candidates.assign(1, PackHit(key, to));
-  for (uint32_t i = 0; i < used; ++i) worker.candidates.push_back(PackHit(worker.keys[i], links[i]));
+  for (uint32_t i = 0; i < used; ++i)
+    worker.candidates.push_back(PackHit(worker.keys[i], links[i]));
   std::sort(worker.candidates.begin(), worker.candidates.end());
   Prune(layer, degree, worker);
   for (uint32_t i = 0; i < degree; ++i) {

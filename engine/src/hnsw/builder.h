@@ -1,11 +1,12 @@
 // HnswBuilder: inserts all vectors into a Graph, in parallel.
 //
-// Source: algorithms 1 and 4 of the HNSW paper (graph.h). Which layers a vector is in is drawn beforehand, so the
-// entry of every walk is fixed and no insertion waits for another, except for a lock per node while its links
-// change. Readers take no lock: a link is one atomic word, and whatever mixture of an old and a new list they
-// see consists of nodes.
+// Source: algorithms 1 and 4 of the HNSW paper (graph.h). Which layers a vector is in is drawn
+// beforehand, so the entry of every walk is fixed and no insertion waits for another, except for a
+// lock per node while its links change. Readers take no lock: a link is one atomic word, and
+// whatever mixture of an old and a new list they see consists of nodes.
 //
-// A node becomes reachable in a layer only after its links in that layer and in all layers below are set.
+// A node becomes reachable in a layer only after its links in that layer and in all layers below
+// are set.
 #pragma once
 
 #include <atomic>
@@ -53,7 +54,7 @@ class HnswBuilder {
   const size_t ef_construction_;
   const uint64_t seed_;
   Graph& graph_;
-  std::vector<bool> is_twin_;  ///< by vector id; empty when there are none
+  std::vector<bool> is_twin_;                ///< by vector id; empty when there are none
   std::vector<std::atomic<uint8_t>> locks_;  ///< by vector id
   std::mutex mutex_;
   std::vector<std::unique_ptr<Worker>> idle_workers_;  ///< guarded by mutex_

@@ -1,8 +1,9 @@
-// CandidatePool: the best candidates of a graph walk in one sorted array, each marked once it is expanded.
+// CandidatePool: the best candidates of a graph walk in one sorted array, each marked once it is
+// expanded.
 //
-// An entry is a Hit (hit.h) with the node shifted left by one and the mark in the lowest bit, so nodes are below
-// 2^31. Source: the linear pool of NSG and later graph searches; for pools of some hundred entries moving a few
-// cache lines is cheaper than two heaps.
+// An entry is a Hit (hit.h) with the node shifted left by one and the mark in the lowest bit, so
+// nodes are below 2^31. Source: the linear pool of NSG and later graph searches; for pools of some
+// hundred entries moving a few cache lines is cheaper than two heaps.
 #pragma once
 
 #include <algorithm>

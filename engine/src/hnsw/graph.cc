@@ -66,7 +66,8 @@ Status Graph::AllocateLayers(size_t count, uint32_t m, const std::vector<uint32_
 }
 
 void Graph::SetViews(size_t count, uint32_t m) {
-  layers_.assign(1, {.links = links_.data(), .degree = 2 * m, .size = static_cast<uint32_t>(count)});
+  layers_.assign(1,
+                 {.links = links_.data(), .degree = 2 * m, .size = static_cast<uint32_t>(count)});
   size_t begin = 0;
   for (size_t i = 1; i < meta_.size(); ++i) {
     layers_.push_back({.links = upper_links_.data() + begin * m,
@@ -79,8 +80,8 @@ void Graph::SetViews(size_t count, uint32_t m) {
 }
 
 Result<Graph> Graph::Load(const IndexFileReader& reader, uint32_t m, LoadMode mode) {
-  const Status corrupt =
-      Status::Corruption(StatusSubject::kIndex, "the index file is damaged: the graph's layers do not fit");
+  const Status corrupt = Status::Corruption(
+      StatusSubject::kIndex, "the index file is damaged: the graph's layers do not fit");
   const uint64_t count = reader.header().count;
   const uint64_t meta_size = reader.Size(SectionId::kGraphMeta) / sizeof(uint32_t);
   if (meta_size < 1 || meta_size > kLayersMax) return corrupt;
@@ -96,10 +97,14 @@ Result<Graph> Graph::Load(const IndexFileReader& reader, uint32_t m, LoadMode mo
     below = graph.meta_[i];
     upper += below;
   }
-  KITE_ASSIGN_OR_RETURN(graph.links_, reader.Read<uint32_t>(SectionId::kGraphLinks, count * 2 * m, mode));
-  KITE_ASSIGN_OR_RETURN(graph.upper_nodes_, reader.Read<uint32_t>(SectionId::kGraphUpperNodes, upper, mode));
-  KITE_ASSIGN_OR_RETURN(graph.upper_down_, reader.Read<uint32_t>(SectionId::kGraphUpperDown, upper, mode));
-  KITE_ASSIGN_OR_RETURN(graph.upper_links_, reader.Read<uint32_t>(SectionId::kGraphUpperLinks, upper * m, mode));
+  KITE_ASSIGN_OR_RETURN(graph.links_,
+                        reader.Read<uint32_t>(SectionId::kGraphLinks, count * 2 * m, mode));
+  KITE_ASSIGN_OR_RETURN(graph.upper_nodes_,
+                        reader.Read<uint32_t>(SectionId::kGraphUpperNodes, upper, mode));
+  KITE_ASSIGN_OR_RETURN(graph.upper_down_,
+                        reader.Read<uint32_t>(SectionId::kGraphUpperDown, upper, mode));
+  KITE_ASSIGN_OR_RETURN(graph.upper_links_,
+                        reader.Read<uint32_t>(SectionId::kGraphUpperLinks, upper * m, mode));
   graph.SetViews(count, m);
   for (size_t level = 1; level < graph.layers(); ++level) {
     const GraphLayer& layer = graph.layer(level);
@@ -144,7 +149,8 @@ void Graph::SetTwins(const std::vector<Twin>& twins) {
 }
 
 uint32_t* Graph::MutableLinks(size_t level, uint32_t position) {
-  const size_t offset = static_cast<size_t>(layers_[level].LinksOf(position) - layers_[level].links);
+  const size_t offset =
+      static_cast<size_t>(layers_[level].LinksOf(position) - layers_[level].links);
   if (level == 0) return links_.mutable_data() + offset;
   return upper_links_.mutable_data() + (layers_[level].links - upper_links_.data()) + offset;
 }

@@ -1,17 +1,19 @@
 // Graph: the layers of a hierarchical navigable small world graph.
 //
-// Source: Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using Hierarchical
-// Navigable Small World graphs" (2016). Layer 0 holds every vector with at most 2M links, each layer above about
-// 1/M of the nodes below with at most M links. A node is addressed by its position in the layer; in layer 0 the
-// position is the vector's id. Links of one node are contiguous, `degree` slots, ended by kNoLink when fewer.
-// The walk begins at position 0 of the highest layer.
+// Source: Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using
+// Hierarchical Navigable Small World graphs" (2016). Layer 0 holds every vector with at most 2M
+// links, each layer above about 1/M of the nodes below with at most M links. A node is addressed by
+// its position in the layer; in layer 0 the position is the vector's id. Links of one node are
+// contiguous, `degree` slots, ended by kNoLink when fewer. The walk begins at position 0 of the
+// highest layer.
 //
-// Vectors that equal another one (twins.h) are not linked. The last slot of their representative in layer 0 is
-// kTwinMark | id of the first twin, which ends the list for a walk; slot 0 of each twin is the next one's id,
-// ascending.
+// Vectors that equal another one (twins.h) are not linked. The last slot of their representative in
+// layer 0 is kTwinMark | id of the first twin, which ends the list for a walk; slot 0 of each twin
+// is the next one's id, ascending.
 //
-// Links read from a file are bounded where they are followed: whatever is not a position ends the list, as
-// kNoLink does. Node ids and down positions of the upper layers are verified when the graph is loaded.
+// Links read from a file are bounded where they are followed: whatever is not a position ends the
+// list, as kNoLink does. Node ids and down positions of the upper layers are verified when the
+// graph is loaded.
 #pragma once
 
 #include <atomic>
@@ -34,8 +36,9 @@ struct GraphLayer {
   const uint32_t* links = nullptr;  ///< size x degree positions in this layer
   uint32_t degree = 0;
   uint32_t size = 0;
-  const uint32_t* nodes = nullptr;  ///< position -> vector id, ascending; null in layer 0: the identity
-  const uint32_t* down = nullptr;   ///< position -> position in the layer below; null in layer 0
+  const uint32_t* nodes =
+      nullptr;  ///< position -> vector id, ascending; null in layer 0: the identity
+  const uint32_t* down = nullptr;  ///< position -> position in the layer below; null in layer 0
 
   [[nodiscard]] uint32_t NodeAt(uint32_t position) const {
     return nodes != nullptr ? nodes[position] : position;

@@ -17,21 +17,25 @@ uint32_t ValidInt(const BuildSpec& spec, const IntRange& range) {
 }  // namespace
 
 HnswIndex::HnswIndex(BuildSpec spec, Vectors vectors, Graph graph)
-    : DenseIndex(std::move(spec), std::move(vectors)), m_(ValidInt(this->spec(), kHnswM)), graph_(std::move(graph)) {}
+    : DenseIndex(std::move(spec), std::move(vectors)),
+      m_(ValidInt(this->spec(), kHnswM)),
+      graph_(std::move(graph)) {}
 
-Result<std::unique_ptr<Index>> HnswIndex::Build(const Context& context, const BuildSpec& spec, Vectors vectors,
-                                                Executor& executor,
+Result<std::unique_ptr<Index>> HnswIndex::Build(const Context& context, const BuildSpec& spec,
+                                                Vectors vectors, Executor& executor,
                                                 const std::function<void(double)>& progress) {
   const uint32_t m = ValidInt(spec, kHnswM);
   const std::vector<Twin> twins = FindTwins(vectors, m, spec.seed);
   KITE_ASSIGN_OR_RETURN(Graph graph, Graph::Create(vectors.count(), m, spec.seed));
-  HnswBuilder builder(context, vectors, spec.metric, m, ValidInt(spec, kHnswEfConstruction), spec.seed, graph);
+  HnswBuilder builder(context, vectors, spec.metric, m, ValidInt(spec, kHnswEfConstruction),
+                      spec.seed, graph);
   builder.SetTwins(twins);
   KITE_RETURN_IF_ERROR(builder.Run(executor, progress));
   return std::make_unique<HnswIndex>(spec, std::move(vectors), std::move(graph));
 }
 
-Result<std::unique_ptr<Index>> HnswIndex::Load(const IndexFileReader& reader, Vectors vectors, LoadMode mode) {
+Result<std::unique_ptr<Index>> HnswIndex::Load(const IndexFileReader& reader, Vectors vectors,
+                                               LoadMode mode) {
   const BuildSpec& spec = reader.header().spec;
   KITE_ASSIGN_OR_RETURN(Graph graph, Graph::Load(reader, ValidInt(spec, kHnswM), mode));
   return std::make_unique<HnswIndex>(spec, std::move(vectors), std::move(graph));
@@ -58,11 +62,11 @@ size_t HnswIndex::EfOf(const SearchJob& job) const {
 }
 
 double HnswIndex::ApproximateCost(const SearchJob& job, size_t wanted) const {
-  // A walk expands about ef nodes, and half of a node's 2M neighbours are new. Under a filter the walk
-  // passes 1 / share as many nodes for each that counts.
+  // A walk expands about ef nodes, and half of a node's 2M neighbours are new. Under a filter the
+  // walk passes 1 / share as many nodes for each that counts.
   const size_t ef = job.params.range ? EfOf(job) : std::max(EfOf(job), wanted);
-  const double share =
-      static_cast<double>(job.survivors.expected) / static_cast<double>(std::max<size_t>(vectors().count(), 1));
+  const double share = static_cast<double>(job.survivors.expected) /
+                       static_cast<double>(std::max<size_t>(vectors().count(), 1));
   return kScatteredCost * static_cast<double>(ef) * m_ / share;
 }
 
@@ -104,7 +108,8 @@ void HnswIndex::CollectHits(const SearchJob& job, size_t most) const {
   for (size_t i = 0; i < pool.size() && hits.size() < most; ++i) {
     const float key = pool.key(i);
     const size_t end = hits.size() + most;
-    for (uint32_t id = pool.node(i), next = graph_.FirstTwin(id); id != kNoLink && hits.size() < end;
+    for (uint32_t id = pool.node(i), next = graph_.FirstTwin(id);
+         id != kNoLink && hits.size() < end;
          id = next, next = id != kNoLink ? graph_.NextTwin(id) : kNoLink) {
       if (Accepts(job, key, id)) hits.push_back(PackHit(key, vectors().RowOf(id)));
     }

@@ -12,9 +12,11 @@ class HnswIndex final : public DenseIndex {
  public:
   HnswIndex(BuildSpec spec, Vectors vectors, Graph graph);
 
-  static Result<std::unique_ptr<Index>> Build(const Context& context, const BuildSpec& spec, Vectors vectors,
-                                              Executor& executor, const std::function<void(double)>& progress);
-  static Result<std::unique_ptr<Index>> Load(const IndexFileReader& reader, Vectors vectors, LoadMode mode);
+  static Result<std::unique_ptr<Index>> Build(const Context& context, const BuildSpec& spec,
+                                              Vectors vectors, Executor& executor,
+                                              const std::function<void(double)>& progress);
+  static Result<std::unique_ptr<Index>> Load(const IndexFileReader& reader, Vectors vectors,
+                                             LoadMode mode);
 
   /// Bytes of a graph of n vectors; the random part is bounded from above.
   static size_t EstimateStructureBytes(const BuildSpec& spec, size_t count);
@@ -29,7 +31,8 @@ class HnswIndex final : public DenseIndex {
 
   /// The vector's row passes the filter and lies behind the beginning of the window.
   [[nodiscard]] bool Accepts(const SearchJob& job, float key, uint32_t id) const;
-  /// scratch.hits = the nodes of the pool and their twins that are accepted, best first, `most` or somewhat more.
+  /// scratch.hits = the nodes of the pool and their twins that are accepted, best first, `most` or
+  /// somewhat more.
   void CollectHits(const SearchJob& job, size_t most) const;
   [[nodiscard]] size_t EfOf(const SearchJob& job) const;
 

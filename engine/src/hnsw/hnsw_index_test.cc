@@ -29,7 +29,8 @@ Dataset Copies(size_t distinct, size_t copies, uint32_t dim, uint64_t seed) {
   for (size_t i = 0; i < order.size(); ++i) order[i] = i / copies;
   std::shuffle(order.begin(), order.end(), std::mt19937_64(seed));
   Dataset data{.dim = dim};
-  for (const size_t i : order) data.values.insert(data.values.end(), base.vector(i), base.vector(i) + dim);
+  for (const size_t i : order)
+    data.values.insert(data.values.end(), base.vector(i), base.vector(i) + dim);
   return data;
 }
 
@@ -41,8 +42,9 @@ TEST(HnswTwinsTest, AreFoundThroughTheirRepresentative) {
     if (row % 2 == 0) out.Set(row);
   }
   for (const Metric metric : {Metric::kL2, Metric::kIP, Metric::kCosine}) {
-    const auto index =
-        MustBuild({.index_type = "HNSW", .metric = metric, .params = {{"M", "8"}, {"efConstruction", "64"}}}, data.source());
+    const auto index = MustBuild(
+        {.index_type = "HNSW", .metric = metric, .params = {{"M", "8"}, {"efConstruction", "64"}}},
+        data.source());
     for (const size_t k : {10, 100, 500}) {
       const SearchParams params{.k = k};
       for (const Filter& filter : {Filter{}, FilterOut(out)}) {
@@ -103,11 +105,13 @@ TEST(HnswGraphTest, LayersShrinkByM) {
 TEST(HnswSearchTest, LargerEfFindsMore) {
   const Dataset data = Clustered(4000, 32, 40, 4);
   const Dataset queries = Clustered(50, 32, 40, 4, 1);
-  const auto index = MustBuild({.index_type = "HNSW", .params = {{"M", "6"}, {"efConstruction", "40"}}}, data.source());
+  const auto index = MustBuild(
+      {.index_type = "HNSW", .params = {{"M", "6"}, {"efConstruction", "40"}}}, data.source());
   const auto expected = BruteForce(Metric::kL2, data.source(), queries.queries(), {});
   double last = 0;
   for (const char* ef : {"10", "20", "40", "80", "160"}) {
-    const double recall = Recall(Metric::kL2, expected, MustSearch(*index, queries.queries(), {.params = {{"ef", ef}}}));
+    const double recall = Recall(Metric::kL2, expected,
+                                 MustSearch(*index, queries.queries(), {.params = {{"ef", ef}}}));
     EXPECT_GE(recall, last - 0.001) << ef;
     last = recall;
   }

@@ -21,7 +21,8 @@ uint32_t HashVector(const float* vector, size_t dim) {
 }
 
 /// Appends the twins among the ids of one group of equal vectors.
-void AddGroup(const std::vector<uint32_t>& ids, uint32_t m, uint64_t seed, std::vector<Twin>& twins) {
+void AddGroup(const std::vector<uint32_t>& ids, uint32_t m, uint64_t seed,
+              std::vector<Twin>& twins) {
   const uint32_t of = *std::max_element(ids.begin(), ids.end(), [&](uint32_t a, uint32_t b) {
     const size_t layer_a = Graph::DrawLayer(seed, a, m);
     const size_t layer_b = Graph::DrawLayer(seed, b, m);

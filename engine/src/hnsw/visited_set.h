@@ -1,5 +1,5 @@
-// VisitedSet: which nodes a graph walk has seen. One bit per node, so that the set of a large graph stays in
-// the cache; only the words that were touched are cleared.
+// VisitedSet: which nodes a graph walk has seen. One bit per node, so that the set of a large graph
+// stays in the cache; only the words that were touched are cleared.
 #pragma once
 
 #include <cstdint>

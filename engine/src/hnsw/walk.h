@@ -15,18 +15,18 @@ namespace kite::engine {
 struct WalkBuffers {
   CandidatePool pool;
   VisitedSet visited;
-  std::vector<Hit> heap;             ///< filtered walk: nodes to expand
-  std::vector<uint32_t> positions;   ///< neighbours of the node that is expanded
-  std::vector<uint32_t> ids;         ///< their vectors
+  std::vector<Hit> heap;            ///< filtered walk: nodes to expand
+  std::vector<uint32_t> positions;  ///< neighbours of the node that is expanded
+  std::vector<uint32_t> ids;        ///< their vectors
   std::vector<float> keys;
 };
 
 /// What a filtered walk looks for.
 struct WalkGoal {
-  size_t least = 0;     ///< goes on at least until this many accepted nodes are known
-  size_t most = 0;      ///< keeps at most this many, the best
-  float last_key = 0;   ///< between the two, nodes beyond this key are not worth a visit
-  size_t budget = 0;    ///< gives up after this many distances
+  size_t least = 0;    ///< goes on at least until this many accepted nodes are known
+  size_t most = 0;     ///< keeps at most this many, the best
+  float last_key = 0;  ///< between the two, nodes beyond this key are not worth a visit
+  size_t budget = 0;   ///< gives up after this many distances
 };
 
 class GraphWalk {
@@ -34,20 +34,21 @@ class GraphWalk {
   GraphWalk(const Graph& graph, const Scorer& scorer, WalkBuffers& buffers, Pacer& pacer)
       : graph_(graph), scorer_(scorer), buffers_(buffers), pacer_(pacer) {}
 
-  /// From the entry of the highest layer greedily down to `level`: a position there. The graph is not empty.
-  /// When the pacer says stop, walks end early and their result is not to be used.
+  /// From the entry of the highest layer greedily down to `level`: a position there. The graph is
+  /// not empty. When the pacer says stop, walks end early and their result is not to be used.
   uint32_t Descend(size_t level);
 
   /// The pool = the `ef` best nodes (positions) of the layer found from the entry positions.
   void Search(size_t level, std::span<const uint32_t> entries, size_t ef);
 
-  /// In layer 0. Walks through all nodes; the pool receives only those that accept(key, id) takes. False when the
-  /// budget was spent.
+  /// In layer 0. Walks through all nodes; the pool receives only those that accept(key, id) takes.
+  /// False when the budget was spent.
   template <typename Accept>
   bool SearchFiltered(uint32_t entry, const WalkGoal& goal, const Accept& accept);
 
  private:
-  /// buffers.positions = the neighbours not visited before, buffers.keys = their keys. Their number.
+  /// buffers.positions = the neighbours not visited before, buffers.keys = their keys. Their
+  /// number.
   size_t ScoreNeighbors(const GraphLayer& layer, uint32_t position, bool all);
 
   const Graph& graph_;

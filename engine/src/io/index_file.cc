@@ -11,7 +11,8 @@
 namespace kite::engine {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "index files are little-endian memory images");
+static_assert(std::endian::native == std::endian::little,
+              "index files are little-endian memory images");
 
 constexpr char kMagic[8] = {'K', 'I', 'T', 'E', 'I', 'D', 'X', '\n'};
 constexpr uint32_t kVersion = 1;
@@ -134,7 +135,8 @@ Status IndexFileWriter::Write(const std::function<Status(std::string_view)>& wri
 
 Result<IndexFileReader> IndexFileReader::Open(std::string_view file) {
   if (reinterpret_cast<uintptr_t>(file.data()) % alignof(uint64_t) != 0) {
-    return Status::InvalidArgument(StatusSubject::kIndex, "the bytes of an index file must be 8-byte aligned");
+    return Status::InvalidArgument(StatusSubject::kIndex,
+                                   "the bytes of an index file must be 8-byte aligned");
   }
   IndexFileReader reader;
   reader.file_ = file;
@@ -153,7 +155,8 @@ Status IndexFileReader::ParseHeader() {
   if (prefix.failed() || magic != std::string_view(kMagic, sizeof(kMagic))) {
     return Corrupt("it does not begin like an index file");
   }
-  if (header_size > kHeaderSizeMax || header_size > file_.size() || header_size < 2 * sizeof(uint32_t)) {
+  if (header_size > kHeaderSizeMax || header_size > file_.size() ||
+      header_size < 2 * sizeof(uint32_t)) {
     return Corrupt("the header is truncated");
   }
   const std::string_view covered = file_.substr(0, header_size - sizeof(uint32_t));
@@ -234,7 +237,8 @@ Result<std::string_view> IndexFileReader::Find(SectionId id, uint64_t n, size_t 
     return file_.substr(section.offset, section.size);
   }
   if (n == 0) return std::string_view();
-  return Corrupt("section " + std::to_string(static_cast<uint32_t>(id)) + " is missing or has the wrong size");
+  return Corrupt("section " + std::to_string(static_cast<uint32_t>(id)) +
+                 " is missing or has the wrong size");
 }
 
 Status IndexFileReader::VerifyBlocks() const {

@@ -1,8 +1,8 @@
 // The index file: header, sections, checksums. The bytes are written down in docs/formats/index.md.
 //
-// A writer streams: everything the header says is known before the first byte. A reader trusts nothing: what
-// it hands out lies inside the file, is aligned, and has the size that was asked for; the content of a section
-// is bounded by whoever uses it.
+// A writer streams: everything the header says is known before the first byte. A reader trusts
+// nothing: what it hands out lies inside the file, is aligned, and has the size that was asked for;
+// the content of a section is bounded by whoever uses it.
 #pragma once
 
 #include <cstdint>
@@ -67,18 +67,19 @@ class IndexFileWriter {
 
 class IndexFileReader {
  public:
-  /// Corruption(Index) when header or section table do not verify, FailedPrecondition(Index) for a file of a
-  /// newer version. `file` is 8-byte aligned and outlives the reader.
+  /// Corruption(Index) when header or section table do not verify, FailedPrecondition(Index) for a
+  /// file of a newer version. `file` is 8-byte aligned and outlives the reader.
   static Result<IndexFileReader> Open(std::string_view file);
 
   [[nodiscard]] const IndexFileHeader& header() const { return header_; }
 
-  /// The section as exactly n values, borrowed (kMap) or copied (kResident). Corruption when it is absent or has
-  /// another size.
+  /// The section as exactly n values, borrowed (kMap) or copied (kResident). Corruption when it is
+  /// absent or has another size.
   template <typename T>
   Result<Array<T>> Read(SectionId id, uint64_t n, LoadMode mode) const {
     KITE_ASSIGN_OR_RETURN(const std::string_view bytes, Find(id, n, sizeof(T)));
-    const std::span<const T> values(reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T));
+    const std::span<const T> values(reinterpret_cast<const T*>(bytes.data()),
+                                    bytes.size() / sizeof(T));
     if (mode == LoadMode::kMap) return Array<T>::Borrow(values);
     return Array<T>::Copy(values);
   }
@@ -105,7 +106,8 @@ class IndexFileReader {
   uint64_t checksums_offset_ = 0;
 };
 
-/// Where the header's own checksum lies and what it has to be; for tests and fuzzers that change headers.
+/// Where the header's own checksum lies and what it has to be; for tests and fuzzers that change
+/// headers.
 void RepairHeaderChecksum(std::string& file);
 
 }  // namespace kite::engine

@@ -20,12 +20,13 @@ struct Segment {
 constexpr uint64_t kValuesMax = 1 << 16;
 
 bool MakeSegment(const IndexFileHeader& header, Segment& segment) {
-  if (header.count > kValuesMax || header.dim > kValuesMax || header.count * header.dim > kValuesMax ||
-      header.rows != header.count) {
+  if (header.count > kValuesMax || header.dim > kValuesMax ||
+      header.count * header.dim > kValuesMax || header.rows != header.count) {
     return false;
   }
   segment.values.resize(header.count * header.dim);
-  for (size_t i = 0; i < segment.values.size(); ++i) segment.values[i] = static_cast<float>(i * 7919 % 101) - 50;
+  for (size_t i = 0; i < segment.values.size(); ++i)
+    segment.values[i] = static_cast<float>(i * 7919 % 101) - 50;
   segment.source = {.dim = header.dim,
                     .count = header.count,
                     .rows = header.rows,
@@ -42,8 +43,8 @@ void SearchAll(const Index& index, uint8_t choice, const Segment& segment) {
   if ((choice & 0x40) != 0) filter = {.out = words.data(), .out_count = segment.source.rows / 2};
   const std::vector<float> query(segment.source.dim, 1.5F);
   Scratch scratch;
-  (void)index.Search(Context(), {reinterpret_cast<const std::byte*>(query.data()), 1}, params, filter, scratch,
-                     [&](size_t, std::span<const Neighbor> hits) {
+  (void)index.Search(Context(), {reinterpret_cast<const std::byte*>(query.data()), 1}, params,
+                     filter, scratch, [&](size_t, std::span<const Neighbor> hits) {
                        for (const Neighbor& hit : hits) {
                          if (hit.row >= segment.source.rows) __builtin_trap();
                        }

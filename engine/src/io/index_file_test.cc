@@ -1,4 +1,5 @@
-// Damaged index files: an error or wrong hits, never undefined behaviour. Run under ASan by `make asan`.
+// Damaged index files: an error or wrong hits, never undefined behaviour. Run under ASan by `make
+// asan`.
 #include "io/index_file.h"
 
 #include <gtest/gtest.h>
@@ -24,16 +25,20 @@ struct Sample {
   Metric metric;
 };
 
-const Sample kSamples[] = {{"FLAT", Metric::kCosine},   {"IVF_FLAT", Metric::kL2}, {"IVF_SQ8", Metric::kIP},
-                           {"IVF_SQ8", Metric::kCosine}, {"HNSW", Metric::kL2},     {"HNSW", Metric::kCosine}};
+const Sample kSamples[] = {{"FLAT", Metric::kCosine}, {"IVF_FLAT", Metric::kL2},
+                           {"IVF_SQ8", Metric::kIP},  {"IVF_SQ8", Metric::kCosine},
+                           {"HNSW", Metric::kL2},     {"HNSW", Metric::kCosine}};
 
 /// The bytes at an address that suits Load.
 class AlignedFile {
  public:
-  explicit AlignedFile(const std::string& bytes) : words_(bytes.size() / 8 + 1), size_(bytes.size()) {
+  explicit AlignedFile(const std::string& bytes)
+      : words_(bytes.size() / 8 + 1), size_(bytes.size()) {
     std::memcpy(words_.data(), bytes.data(), bytes.size());
   }
-  [[nodiscard]] std::string_view view() const { return {reinterpret_cast<const char*>(words_.data()), size_}; }
+  [[nodiscard]] std::string_view view() const {
+    return {reinterpret_cast<const char*>(words_.data()), size_};
+  }
 
  private:
   std::vector<uint64_t> words_;
@@ -43,11 +48,11 @@ class AlignedFile {
 class IndexFileTest : public ::testing::Test {
  protected:
   std::string SaveSample(const Sample& sample) {
-    return testing::MustSave(*testing::MustBuild(
-        {.index_type = sample.type,
-         .metric = sample.metric,
-         .params = {{"M", "4"}, {"efConstruction", "20"}, {"nlist", "8"}}},
-        data_.source()));
+    return testing::MustSave(
+        *testing::MustBuild({.index_type = sample.type,
+                             .metric = sample.metric,
+                             .params = {{"M", "4"}, {"efConstruction", "20"}, {"nlist", "8"}}},
+                            data_.source()));
   }
 
   /// Loads and searches in every way; whatever comes out is fine.
@@ -61,9 +66,10 @@ class IndexFileTest : public ::testing::Test {
       for (Row row = 0; row < kCount; row += 3) out.Set(row);
       Scratch scratch;
       const auto search = [&](const SearchParams& params, const Filter& filter) {
-        const Status status = (*index)->Search(Context(), queries_.queries(), params, filter, scratch,
-                                               [](size_t, std::span<const Neighbor> hits) {
-                                                 for (const Neighbor& hit : hits) ASSERT_LT(hit.row, kCount);
+        const Status status = (*index)->Search(Context(), queries_.queries(), params, filter,
+                                               scratch, [](size_t, std::span<const Neighbor> hits) {
+                                                 for (const Neighbor& hit : hits)
+                                                   ASSERT_LT(hit.row, kCount);
                                                });
         EXPECT_TRUE(status.ok()) << status;
       };
@@ -88,8 +94,10 @@ TEST_F(IndexFileTest, FlippedBitsAndBytes) {
       const size_t flips = 1 + random() % 8;
       for (size_t i = 0; i < flips; ++i) {
         // Half of the damage goes to the beginning, where the structure is.
-        const size_t at = random() % (random() % 2 == 0 ? std::min<size_t>(600, file.size()) : file.size());
-        damaged[at] = static_cast<char>(round % 2 == 0 ? random() : damaged[at] ^ (1 << random() % 8));
+        const size_t at =
+            random() % (random() % 2 == 0 ? std::min<size_t>(600, file.size()) : file.size());
+        damaged[at] =
+            static_cast<char>(round % 2 == 0 ? random() : damaged[at] ^ (1 << random() % 8));
       }
       LoadAndSearch(damaged);
       RepairHeaderChecksum(damaged);
@@ -106,7 +114,8 @@ TEST_F(IndexFileTest, RandomWordsInTheContent) {
     for (int round = 0; round < 100; ++round) {
       std::string damaged = file;
       for (int i = 0; i < 50; ++i) {
-        const auto word = static_cast<uint32_t>(random() % 2 == 0 ? random() : random() % (2 * kCount));
+        const auto word =
+            static_cast<uint32_t>(random() % 2 == 0 ? random() : random() % (2 * kCount));
         const size_t at = 512 + random() % ((file.size() - 520) / 4) * 4;
         std::memcpy(damaged.data() + at, &word, sizeof(word));
       }
@@ -121,17 +130,20 @@ TEST_F(IndexFileTest, EveryTruncationIsAnError) {
     for (size_t size = 0; size < file.size(); size += 1 + size / 16) {
       const AlignedFile cut(file.substr(0, size));
       const Status status = Load(cut.view(), data_.source(), LoadMode::kMap).status();
-      EXPECT_TRUE(status.Is(StatusKind::kCorruption, StatusSubject::kIndex)) << size << " " << status;
+      EXPECT_TRUE(status.Is(StatusKind::kCorruption, StatusSubject::kIndex))
+          << size << " " << status;
       EXPECT_FALSE(VerifyIndexFile(cut.view()).ok());
     }
     const AlignedFile longer(file + "x");
-    EXPECT_TRUE(Load(longer.view(), data_.source(), LoadMode::kMap).status().Is(StatusKind::kCorruption));
+    EXPECT_TRUE(
+        Load(longer.view(), data_.source(), LoadMode::kMap).status().Is(StatusKind::kCorruption));
   }
 }
 
 TEST_F(IndexFileTest, VerifyNamesTheBlock) {
   const Dataset big = Clustered(40000, 4, 5, 1);
-  std::string file = testing::MustSave(*testing::MustBuild({.index_type = "IVF_SQ8"}, big.source()));
+  std::string file =
+      testing::MustSave(*testing::MustBuild({.index_type = "IVF_SQ8"}, big.source()));
   ASSERT_GT(file.size(), 3 * 65536);
   EXPECT_TRUE(VerifyIndexFile(AlignedFile(file).view()).ok());
   file[2 * 65536 + 5] ^= 1;

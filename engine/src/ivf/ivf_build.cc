@@ -20,9 +20,13 @@ size_t ListCount(const BuildSpec& spec, size_t count) {
 
 class IvfBuilder {
  public:
-  IvfBuilder(const Context& context, const BuildSpec& spec, const Vectors& vectors, Executor& executor,
-             const std::function<void(double)>& progress)
-      : context_(context), spec_(spec), vectors_(vectors), executor_(executor), progress_(progress) {}
+  IvfBuilder(const Context& context, const BuildSpec& spec, const Vectors& vectors,
+             Executor& executor, const std::function<void(double)>& progress)
+      : context_(context),
+        spec_(spec),
+        vectors_(vectors),
+        executor_(executor),
+        progress_(progress) {}
 
   Result<IvfIndex::Lists> Run() {
     IvfIndex::Lists lists;
@@ -52,18 +56,20 @@ class IvfBuilder {
   /// Runs body(begin, end, buffer) over all vectors.
   Status ForVectors(const std::function<void(size_t, size_t, std::vector<float>&)>& body) {
     const size_t count = vectors_.count();
-    return ParallelFor(executor_, (count + kVectorsPerTask - 1) / kVectorsPerTask, 1, [&](size_t task) {
-      std::vector<float> buffer;
-      body(task * kVectorsPerTask, std::min(count, (task + 1) * kVectorsPerTask), buffer);
-      return context_.Check();
-    });
+    return ParallelFor(
+        executor_, (count + kVectorsPerTask - 1) / kVectorsPerTask, 1, [&](size_t task) {
+          std::vector<float> buffer;
+          body(task * kVectorsPerTask, std::min(count, (task + 1) * kVectorsPerTask), buffer);
+          return context_.Check();
+        });
   }
 
   Status Train(IvfIndex::Lists& lists) {
     const size_t dim = vectors_.dim();
     const size_t clusters = ListCount(spec_, vectors_.count());
     if (clusters == 0) return {};
-    const std::vector<uint32_t> ids = SampleIds(vectors_.count(), clusters * kPointsPerList, spec_.seed);
+    const std::vector<uint32_t> ids =
+        SampleIds(vectors_.count(), clusters * kPointsPerList, spec_.seed);
     KITE_ASSIGN_OR_RETURN(Array<float> sample, Array<float>::Allocate(ids.size() * dim));
     std::vector<float> buffer;
     for (size_t i = 0; i < ids.size(); ++i) {
@@ -82,8 +88,8 @@ class IvfBuilder {
     KITE_RETURN_IF_ERROR(ForVectors([&](size_t begin, size_t end, std::vector<float>& buffer) {
       std::vector<float> keys(clusters);
       for (size_t id = begin; id < end; ++id) {
-        assigned[id] =
-            NearestCentroid(Prepared(id, buffer), lists.centroids.data(), clusters, dim, keys.data());
+        assigned[id] = NearestCentroid(Prepared(id, buffer), lists.centroids.data(), clusters, dim,
+                                       keys.data());
       }
     }));
     KITE_ASSIGN_OR_RETURN(lists.offsets, Array<uint32_t>::Allocate(clusters + 1));
@@ -92,7 +98,8 @@ class IvfBuilder {
     for (const uint32_t list : assigned) ++offsets[list + 1];
     std::partial_sum(offsets, offsets + clusters + 1, offsets);
     std::vector<uint32_t> next(offsets, offsets + clusters);
-    for (uint32_t id = 0; id < assigned.size(); ++id) lists.ids.mutable_data()[next[assigned[id]]++] = id;
+    for (uint32_t id = 0; id < assigned.size(); ++id)
+      lists.ids.mutable_data()[next[assigned[id]]++] = id;
     return {};
   }
 
@@ -130,36 +137,41 @@ class IvfBuilder {
 IvfIndex::IvfIndex(BuildSpec spec, Vectors vectors, Lists lists)
     : DenseIndex(std::move(spec), std::move(vectors)), lists_(std::move(lists)) {}
 
-Result<std::unique_ptr<Index>> IvfIndex::Build(const Context& context, const BuildSpec& spec, Vectors vectors,
-                                               Executor& executor, const std::function<void(double)>& progress) {
+Result<std::unique_ptr<Index>> IvfIndex::Build(const Context& context, const BuildSpec& spec,
+                                               Vectors vectors, Executor& executor,
+                                               const std::function<void(double)>& progress) {
   KITE_ASSIGN_OR_RETURN(Lists lists, IvfBuilder(context, spec, vectors, executor, progress).Run());
   return std::make_unique<IvfIndex>(spec, std::move(vectors), std::move(lists));
 }
 
-Result<std::unique_ptr<Index>> IvfIndex::Load(const IndexFileReader& reader, Vectors vectors, LoadMode mode) {
+Result<std::unique_ptr<Index>> IvfIndex::Load(const IndexFileReader& reader, Vectors vectors,
+                                              LoadMode mode) {
   const IndexFileHeader& header = reader.header();
   const uint64_t count = header.count;
   const size_t clusters = ListCount(header.spec, count);
   Lists lists;
   KITE_ASSIGN_OR_RETURN(lists.centroids,
                         reader.Read<float>(SectionId::kIvfCentroids, clusters * header.dim, mode));
-  KITE_ASSIGN_OR_RETURN(lists.offsets, reader.Read<uint32_t>(SectionId::kIvfOffsets, clusters + 1, mode));
+  KITE_ASSIGN_OR_RETURN(lists.offsets,
+                        reader.Read<uint32_t>(SectionId::kIvfOffsets, clusters + 1, mode));
   KITE_ASSIGN_OR_RETURN(lists.ids, reader.Read<uint32_t>(SectionId::kIvfIds, count, mode));
   if (lists.offsets[0] != 0 || lists.offsets[clusters] != count ||
       !std::is_sorted(lists.offsets.data(), lists.offsets.data() + clusters + 1)) {
-    return Status::Corruption(StatusSubject::kIndex, "the index file is damaged: its lists do not fit");
+    return Status::Corruption(StatusSubject::kIndex,
+                              "the index file is damaged: its lists do not fit");
   }
   if (TypeOf(header.spec) == IndexType::kIvfSq8 && count > 0) {
-    KITE_ASSIGN_OR_RETURN(lists.code_scale,
-                          reader.Read<float>(SectionId::kIvfCodeScale, 2 * uint64_t{header.dim}, mode));
-    KITE_ASSIGN_OR_RETURN(lists.codes, reader.Read<uint8_t>(SectionId::kIvfCodes, count * header.dim, mode));
+    KITE_ASSIGN_OR_RETURN(lists.code_scale, reader.Read<float>(SectionId::kIvfCodeScale,
+                                                               2 * uint64_t{header.dim}, mode));
+    KITE_ASSIGN_OR_RETURN(lists.codes,
+                          reader.Read<uint8_t>(SectionId::kIvfCodes, count * header.dim, mode));
   }
   return std::make_unique<IvfIndex>(header.spec, std::move(vectors), std::move(lists));
 }
 
 size_t IvfIndex::StructureBytes() const {
-  return lists_.centroids.bytes() + lists_.offsets.bytes() + lists_.ids.bytes() + lists_.code_scale.bytes() +
-         lists_.codes.bytes();
+  return lists_.centroids.bytes() + lists_.offsets.bytes() + lists_.ids.bytes() +
+         lists_.code_scale.bytes() + lists_.codes.bytes();
 }
 
 void IvfIndex::AddSections(IndexFileWriter& writer) const {
@@ -172,17 +184,20 @@ void IvfIndex::AddSections(IndexFileWriter& writer) const {
 
 size_t IvfIndex::EstimateStructureBytes(const BuildSpec& spec, size_t count, uint32_t dim) {
   const size_t clusters = ListCount(spec, count);
-  const size_t codes = TypeOf(spec) == IndexType::kIvfSq8 ? count * dim + 2 * sizeof(float) * dim : 0;
+  const size_t codes =
+      TypeOf(spec) == IndexType::kIvfSq8 ? count * dim + 2 * sizeof(float) * dim : 0;
   return clusters * dim * sizeof(float) + (clusters + 1 + count) * sizeof(uint32_t) + codes;
 }
 
-size_t IvfIndex::EstimatePeakBytes(const BuildSpec& spec, size_t count, uint32_t dim, size_t threads) {
+size_t IvfIndex::EstimatePeakBytes(const BuildSpec& spec, size_t count, uint32_t dim,
+                                   size_t threads) {
   const size_t clusters = ListCount(spec, count);
   const size_t sample = std::min(count, clusters * kPointsPerList);
   const size_t training =
       clusters * dim * sizeof(float) + sample * (dim * sizeof(float) + 2 * sizeof(uint32_t));
   // The lists' assignment is freed before the codes are allocated.
-  const size_t lists = clusters * dim * sizeof(float) + (2 * count + 2 * clusters) * sizeof(uint32_t);
+  const size_t lists =
+      clusters * dim * sizeof(float) + (2 * count + 2 * clusters) * sizeof(uint32_t);
   const size_t worker = (clusters + 4 * size_t{dim}) * sizeof(float) + 512;
   return std::max({training, lists, EstimateStructureBytes(spec, count, dim)}) + threads * worker;
 }

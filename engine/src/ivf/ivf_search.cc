@@ -12,13 +12,13 @@ namespace {
 /// With fewer survivors a scan of them is as fast as ranking the lists, and exact.
 constexpr size_t kSurvivorsMin = 2000;
 
-/// A range search goes on while lists reach into the range; it ends after this many that do not. As Milvus's
-/// max_empty_result_buckets.
+/// A range search goes on while lists reach into the range; it ends after this many that do not. As
+/// Milvus's max_empty_result_buckets.
 constexpr size_t kEmptyListsMax = 2;
 
-/// The first nprobe lists have to hold at least this part of the survivors that the filter's selectivity
-/// promises. If not, the filter takes away what lies near the query, the best survivors are spread over many
-/// lists, and only a scan of them keeps the recall.
+/// The first nprobe lists have to hold at least this part of the survivors that the filter's
+/// selectivity promises. If not, the filter takes away what lies near the query, the best survivors
+/// are spread over many lists, and only a scan of them keeps the recall.
 constexpr double kSurvivorsNearMin = 0.5;
 
 }  // namespace
@@ -29,9 +29,9 @@ struct IvfIndex::Probe {
   const Sq8Scorer* codes = nullptr;  ///< null: score the raw vectors
   size_t lists_min = 0;
   size_t seen_min = 0;
-  size_t rows = 0;          ///< in the lists so far
-  size_t seen = 0;          ///< survivors scored
-  bool reached = false;     ///< the last list had a hit better than the window's end
+  size_t rows = 0;       ///< in the lists so far
+  size_t seen = 0;       ///< survivors scored
+  bool reached = false;  ///< the last list had a hit better than the window's end
 };
 
 size_t IvfIndex::NprobeOf(const SearchJob& job) const {
@@ -39,7 +39,8 @@ size_t IvfIndex::NprobeOf(const SearchJob& job) const {
 }
 
 double IvfIndex::ApproximateCost(const SearchJob& job, size_t wanted) const {
-  if (job.survivors.expected < std::max(kSurvivorsMin, 4 * wanted)) return std::numeric_limits<double>::infinity();
+  if (job.survivors.expected < std::max(kSurvivorsMin, 4 * wanted))
+    return std::numeric_limits<double>::infinity();
   const double share = static_cast<double>(NprobeOf(job)) / static_cast<double>(lists_.size());
   return static_cast<double>(lists_.size()) + share * static_cast<double>(job.survivors.expected);
 }
@@ -47,17 +48,20 @@ double IvfIndex::ApproximateCost(const SearchJob& job, size_t wanted) const {
 Result<bool> IvfIndex::Approximate(const SearchJob& job, size_t wanted) const {
   RankLists(job);
   KITE_RETURN_IF_ERROR(job.pacer.status());
-  // Codes are no measure for a window's exact bounds, so such a search scores the vectors themselves.
+  // Codes are no measure for a window's exact bounds, so such a search scores the vectors
+  // themselves.
   const bool use_codes = !lists_.codes.empty() && !job.window.bounded();
-  const Sq8Scorer codes(metric(), lists_.code_scale.span(), job.scorer.query(), job.scratch.query_codes);
+  const Sq8Scorer codes(metric(), lists_.code_scale.span(), job.scorer.query(),
+                        job.scratch.query_codes);
   const size_t most = use_codes ? wanted + wanted / 2 + 16 : wanted;
   Probe probe{.top = TopK(most, job.window, job.scratch.hits),
               .codes = use_codes ? &codes : nullptr,
               .lists_min = NprobeOf(job),
               .seen_min = wanted};
   if (!job.filter.empty()) {
-    // The k nearest of few survivors lie further apart than the k nearest of all, hence in more lists: with a
-    // share s of survivors, nprobe / sqrt(s) lists keep the recall (measured, 0.03 <= s <= 1).
+    // The k nearest of few survivors lie further apart than the k nearest of all, hence in more
+    // lists: with a share s of survivors, nprobe / sqrt(s) lists keep the recall (measured, 0.03 <=
+    // s <= 1).
     const double survivors = static_cast<double>(job.survivors.expected);
     const double lists = static_cast<double>(probe.lists_min) *
                          std::sqrt(static_cast<double>(vectors().count()) / survivors);
@@ -88,7 +92,8 @@ void IvfIndex::RankLists(const SearchJob& job) const {
     } else {
       kernels.l2_block(job.scorer.query(), centroids, n, dim(), keys.data());
     }
-    for (size_t i = 0; i < n; ++i) order.push_back(PackHit(CleanKey(keys[i]), static_cast<uint32_t>(begin + i)));
+    for (size_t i = 0; i < n; ++i)
+      order.push_back(PackHit(CleanKey(keys[i]), static_cast<uint32_t>(begin + i)));
     if (!job.pacer.Spend(n)) return;
   }
 }
@@ -101,8 +106,8 @@ bool IvfIndex::ScanLists(const SearchJob& job, Probe& probe) const {
   for (size_t i = 0; i < lists_.size(); ++i) {
     const bool range_goes_on = job.params.range && empty_lists < kEmptyListsMax;
     if (i >= probe.lists_min && probe.seen >= probe.seen_min && !range_goes_on) break;
-    if (i == probe.lists_min &&
-        static_cast<double>(probe.seen) < kSurvivorsNearMin * share * static_cast<double>(probe.rows)) {
+    if (i == probe.lists_min && static_cast<double>(probe.seen) <
+                                    kSurvivorsNearMin * share * static_cast<double>(probe.rows)) {
       return false;
     }
     probe.reached = false;

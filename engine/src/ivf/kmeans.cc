@@ -11,7 +11,8 @@ namespace {
 constexpr size_t kPointsPerTask = 256;
 
 Status AssignPoints(const Context& context, const float* points, size_t n, size_t dim,
-                    const Array<float>& centroids, Executor& executor, std::vector<uint32_t>& assigned) {
+                    const Array<float>& centroids, Executor& executor,
+                    std::vector<uint32_t>& assigned) {
   const size_t clusters = centroids.size() / dim;
   const size_t tasks = (n + kPointsPerTask - 1) / kPointsPerTask;
   return ParallelFor(executor, tasks, 1, [&](size_t task) {
@@ -24,8 +25,8 @@ Status AssignPoints(const Context& context, const float* points, size_t n, size_
   });
 }
 
-/// A cluster that lost all its points takes half of the biggest one: both centroids start at its place,
-/// moved apart by a little in alternating dimensions (the way Faiss splits).
+/// A cluster that lost all its points takes half of the biggest one: both centroids start at its
+/// place, moved apart by a little in alternating dimensions (the way Faiss splits).
 void SplitInto(size_t empty, size_t dim, std::vector<uint32_t>& sizes, float* centroids) {
   constexpr float kStep = 1.0F / 1024;
   const auto biggest =
@@ -55,7 +56,8 @@ void MoveCentroids(const float* points, size_t n, size_t dim, const std::vector<
     for (size_t j = 0; j < dim; ++j) sum[j] += points[i * dim + j];
   }
   for (size_t c = 0; c < clusters; ++c) {
-    for (size_t j = 0; sizes[c] > 0 && j < dim; ++j) out[c * dim + j] /= static_cast<float>(sizes[c]);
+    for (size_t j = 0; sizes[c] > 0 && j < dim; ++j)
+      out[c * dim + j] /= static_cast<float>(sizes[c]);
   }
   for (size_t c = 0; c < clusters; ++c) {
     if (sizes[c] == 0) SplitInto(c, dim, sizes, out);
@@ -72,12 +74,14 @@ std::vector<uint32_t> SampleIds(size_t n, size_t wanted, uint64_t seed) {
   for (size_t i = 0; i < n && ids.size() < wanted; ++i) {
     const size_t still_wanted = wanted - ids.size();
     const size_t left = n - i;
-    if (still_wanted >= left || random() % left < still_wanted) ids.push_back(static_cast<uint32_t>(i));
+    if (still_wanted >= left || random() % left < still_wanted)
+      ids.push_back(static_cast<uint32_t>(i));
   }
   return ids;
 }
 
-uint32_t NearestCentroid(const float* point, const float* centroids, size_t clusters, size_t dim, float* keys) {
+uint32_t NearestCentroid(const float* point, const float* centroids, size_t clusters, size_t dim,
+                         float* keys) {
   ActiveKernels().l2_block(point, centroids, clusters, dim, keys);
   return static_cast<uint32_t>(std::min_element(keys, keys + clusters) - keys);
 }

@@ -14,8 +14,9 @@ namespace {
 using testing::Dataset;
 
 Array<float> Train(const Dataset& data, size_t clusters, Executor& executor) {
-  Result<Array<float>> centroids = TrainKMeans(Context(), data.values.data(), data.count(), data.dim,
-                                               {.clusters = clusters, .seed = 5}, executor);
+  Result<Array<float>> centroids =
+      TrainKMeans(Context(), data.values.data(), data.count(), data.dim,
+                  {.clusters = clusters, .seed = 5}, executor);
   EXPECT_TRUE(centroids.ok()) << centroids.status();
   return std::move(centroids).value();
 }

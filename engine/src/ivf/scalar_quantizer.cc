@@ -10,7 +10,8 @@
 namespace kite::engine {
 
 ValueRange::ValueRange(size_t dim)
-    : min_(dim, std::numeric_limits<float>::max()), max_(dim, std::numeric_limits<float>::lowest()) {}
+    : min_(dim, std::numeric_limits<float>::max()),
+      max_(dim, std::numeric_limits<float>::lowest()) {}
 
 void ValueRange::Add(const float* vector) {
   for (size_t j = 0; j < min_.size(); ++j) {
@@ -43,10 +44,12 @@ void EncodeSq8(std::span<const float> scale, const float* vector, uint8_t* codes
   }
 }
 
-Sq8Scorer::Sq8Scorer(Metric metric, std::span<const float> scale, const float* query, std::vector<float>& buffer)
+Sq8Scorer::Sq8Scorer(Metric metric, std::span<const float> scale, const float* query,
+                     std::vector<float>& buffer)
     : l2_(metric == Metric::kL2), scale_(scale), dim_(scale.size() / 2) {
   buffer.resize(dim_);
-  for (size_t j = 0; j < dim_; ++j) buffer[j] = l2_ ? query[j] - scale[j] : query[j] * scale[dim_ + j];
+  for (size_t j = 0; j < dim_; ++j)
+    buffer[j] = l2_ ? query[j] - scale[j] : query[j] * scale[dim_ + j];
   query_ = buffer.data();
 }
 

@@ -1,4 +1,5 @@
-// 8-bit scalar quantisation: x[j] ~ min[j] + step[j] * code[j], the range of each dimension taken from the data.
+// 8-bit scalar quantisation: x[j] ~ min[j] + step[j] * code[j], the range of each dimension taken
+// from the data.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +32,8 @@ void EncodeSq8(std::span<const float> scale, const float* vector, uint8_t* codes
 class Sq8Scorer {
  public:
   /// L2 ranks by distance, IP and COSINE by inner product. `buffer` must outlive the scorer.
-  Sq8Scorer(Metric metric, std::span<const float> scale, const float* query, std::vector<float>& buffer);
+  Sq8Scorer(Metric metric, std::span<const float> scale, const float* query,
+            std::vector<float>& buffer);
   void Block(const uint8_t* codes, size_t n, float* keys) const;
 
  private:

@@ -1,8 +1,9 @@
 // The distance kernels of one instruction-set level, as a table of functions.
 //
-// Matrices are row-major and compact: row i begins at rows + i * dim. No alignment is required. For one
-// level, the score of a (query, row) pair is the same bits whether it is computed alone, in a block or by
-// ids: every kernel of a level adds in the same order. No kernel reads past the last element of a row.
+// Matrices are row-major and compact: row i begins at rows + i * dim. No alignment is required. For
+// one level, the score of a (query, row) pair is the same bits whether it is computed alone, in a
+// block or by ids: every kernel of a level adds in the same order. No kernel reads past the last
+// element of a row.
 #pragma once
 
 #include <cstddef>
@@ -29,11 +30,12 @@ struct Kernels {
   void (*ip_ids)(const float* query, const float* base, const uint32_t* ids, size_t n, size_t dim,
                  float* out);
 
-  /// 8-bit scalar quantisation, x[j] = min[j] + step[j] * code[j], on n contiguous codes of dim bytes.
-  /// L2: shifted[j] = query[j] - min[j]; out = sum (shifted[j] - step[j] * code[j])^2.
+  /// 8-bit scalar quantisation, x[j] = min[j] + step[j] * code[j], on n contiguous codes of dim
+  /// bytes. L2: shifted[j] = query[j] - min[j]; out = sum (shifted[j] - step[j] * code[j])^2.
   void (*sq8_l2_block)(const float* shifted, const float* step, const uint8_t* codes, size_t n,
                        size_t dim, float* out);
-  /// IP: scaled[j] = query[j] * step[j]; out = sum scaled[j] * code[j] (the caller adds query . min).
+  /// IP: scaled[j] = query[j] * step[j]; out = sum scaled[j] * code[j] (the caller adds query .
+  /// min).
   void (*sq8_ip_block)(const float* scaled, const uint8_t* codes, size_t n, size_t dim, float* out);
 
   bool (*all_finite)(const float* values, size_t n);

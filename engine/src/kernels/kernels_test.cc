@@ -80,11 +80,13 @@ TEST_P(KernelsTest, OneBlockAndIdsGiveTheSameBits) {
     kernels_->l2_block(query, rows, kRows, dim, block.data());
     kernels_->l2_ids(query, rows, ids.data(), ids.size(), dim, gathered.data());
     for (size_t i = 0; i < ids.size(); ++i) EXPECT_EQ(gathered[i], block[ids[i]]) << "dim " << dim;
-    for (size_t i = 0; i < kRows; ++i) EXPECT_EQ(kernels_->l2(query, rows + i * dim, dim), block[i]);
+    for (size_t i = 0; i < kRows; ++i)
+      EXPECT_EQ(kernels_->l2(query, rows + i * dim, dim), block[i]);
     kernels_->ip_block(query, rows, kRows, dim, block.data());
     kernels_->ip_ids(query, rows, ids.data(), ids.size(), dim, gathered.data());
     for (size_t i = 0; i < ids.size(); ++i) EXPECT_EQ(gathered[i], block[ids[i]]) << "dim " << dim;
-    for (size_t i = 0; i < kRows; ++i) EXPECT_EQ(kernels_->ip(query, rows + i * dim, dim), block[i]);
+    for (size_t i = 0; i < kRows; ++i)
+      EXPECT_EQ(kernels_->ip(query, rows + i * dim, dim), block[i]);
   }
 }
 
@@ -146,7 +148,8 @@ TEST_P(KernelsTest, AllFiniteFindsOneBadValueAnywhere) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Levels, KernelsTest,
-                         ::testing::Values(SimdLevel::kScalar, SimdLevel::kAvx2, SimdLevel::kAvx512),
+                         ::testing::Values(SimdLevel::kScalar, SimdLevel::kAvx2,
+                                           SimdLevel::kAvx512),
                          [](const auto& level) { return std::string(SimdLevelName(level.param)); });
 
 TEST(ActiveLevelTest, IsOneThatTheCpuHas) { EXPECT_NE(KernelsAt(ActiveSimdLevel()), nullptr); }

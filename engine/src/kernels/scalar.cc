@@ -1,4 +1,5 @@
-// Kernels for any CPU: four floats at a time in the compiler's generic vector type, no multiply-add.
+// Kernels for any CPU: four floats at a time in the compiler's generic vector type, no
+// multiply-add.
 #include "kernels/kernels.h"
 
 namespace kite::engine {

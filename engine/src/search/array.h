@@ -1,5 +1,5 @@
-// Array<T>: a fixed-size array that is owned (cache-line aligned, large ones on huge pages) or borrowed from
-// an index file that outlives it.
+// Array<T>: a fixed-size array that is owned (cache-line aligned, large ones on huge pages) or
+// borrowed from an index file that outlives it.
 #pragma once
 
 #include <cstddef>
@@ -36,8 +36,9 @@ class Array {
     if (n == 0) return array;
     array.owned_ = internal::AllocateAligned(n * sizeof(T));
     if (array.owned_ == nullptr) {
-      return Status::Exhausted(StatusSubject::kMemory, "cannot allocate " + std::to_string(n * sizeof(T)) +
-                                                           " bytes for an index");
+      return Status::Exhausted(
+          StatusSubject::kMemory,
+          "cannot allocate " + std::to_string(n * sizeof(T)) + " bytes for an index");
     }
     array.view_ = {reinterpret_cast<const T*>(array.owned_.get()), n};
     return array;

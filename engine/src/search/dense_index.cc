@@ -4,8 +4,9 @@
 
 namespace kite::engine {
 
-Status DenseIndex::Search(const Context& context, const QuerySet& queries, const SearchParams& params,
-                          const Filter& filter, Scratch& scratch, const Sink& sink) const {
+Status DenseIndex::Search(const Context& context, const QuerySet& queries,
+                          const SearchParams& params, const Filter& filter, Scratch& scratch,
+                          const Sink& sink) const {
   KITE_RETURN_IF_ERROR(ValidateSearch(type(), params));
   KITE_ASSIGN_OR_RETURN(const HitWindow window, MakeWindow(metric(), params));
   KITE_RETURN_IF_ERROR(context.Check());
@@ -43,7 +44,8 @@ Status DenseIndex::SearchOne(const SearchJob& job) const {
 }
 
 Status DenseIndex::SearchGroups(const SearchJob& job) const {
-  // Rows of one group crowd together, so more hits than groups are needed; how many shows only while looking.
+  // Rows of one group crowd together, so more hits than groups are needed; how many shows only
+  // while looking.
   size_t wanted = 4 * job.params.k * job.params.group_size;
   for (; wanted < job.survivors.max && Pays(job, wanted); wanted *= 4) {
     KITE_ASSIGN_OR_RETURN(const bool complete, Approximate(job, wanted));
@@ -61,8 +63,11 @@ size_t DenseIndex::memory_bytes() const {
 }
 
 Status DenseIndex::Save(const std::function<Status(std::string_view)>& write) const {
-  IndexFileWriter writer(
-      {.spec = spec_, .type = vectors_.source.type, .dim = dim(), .count = vectors_.count(), .rows = rows()});
+  IndexFileWriter writer({.spec = spec_,
+                          .type = vectors_.source.type,
+                          .dim = dim(),
+                          .count = vectors_.count(),
+                          .rows = rows()});
   writer.Add(SectionId::kInverseNorms, vectors_.inverse_norms.span());
   AddSections(writer);
   return writer.Write(write);

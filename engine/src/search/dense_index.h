@@ -1,5 +1,6 @@
-// DenseIndex: what all indexes over float32 vectors share. It turns a Search call into one SearchJob per query
-// and decides per query between the index type's own search and an exact scan of the surviving rows.
+// DenseIndex: what all indexes over float32 vectors share. It turns a Search call into one
+// SearchJob per query and decides per query between the index type's own search and an exact scan
+// of the surviving rows.
 #pragma once
 
 #include <memory>
@@ -13,7 +14,8 @@ namespace kite::engine {
 
 class DenseIndex : public Index {
  public:
-  DenseIndex(BuildSpec spec, Vectors vectors) : spec_(std::move(spec)), vectors_(std::move(vectors)) {}
+  DenseIndex(BuildSpec spec, Vectors vectors)
+      : spec_(std::move(spec)), vectors_(std::move(vectors)) {}
 
   Status Search(const Context& context, const QuerySet& queries, const SearchParams& params,
                 const Filter& filter, Scratch& scratch, const Sink& sink) const final;
@@ -29,12 +31,13 @@ class DenseIndex : public Index {
   [[nodiscard]] const BuildSpec& spec() const { return spec_; }
   [[nodiscard]] const Vectors& vectors() const { return vectors_; }
 
-  /// How many exact distances cost as much as Approximate() with these arguments; infinity: never use it.
+  /// How many exact distances cost as much as Approximate() with these arguments; infinity: never
+  /// use it.
   [[nodiscard]] virtual double ApproximateCost(const SearchJob& job, size_t wanted) const = 0;
 
-  /// scratch.hits = the best hits in the job's window that the index finds, best first: `wanted` or more. Fewer
-  /// only when the window has no more. False when the index cannot say so (or has spent as much as a scan costs);
-  /// the caller then scans.
+  /// scratch.hits = the best hits in the job's window that the index finds, best first: `wanted` or
+  /// more. Fewer only when the window has no more. False when the index cannot say so (or has spent
+  /// as much as a scan costs); the caller then scans.
   virtual Result<bool> Approximate(const SearchJob& job, size_t wanted) const = 0;
 
   /// Bytes of the structure beside the vectors and their norms.

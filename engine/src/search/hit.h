@@ -1,8 +1,9 @@
 // A hit as one sortable integer.
 //
-// Inside the engine every metric is a key: smaller is better (squared L2, minus inner product, minus cosine).
-// A hit packs (key, row) into 64 bits whose integer order is Better()'s order: by key, then by row. So top-k
-// selection and sorting work on integers, and NaN cannot break a comparison.
+// Inside the engine every metric is a key: smaller is better (squared L2, minus inner product,
+// minus cosine). A hit packs (key, row) into 64 bits whose integer order is Better()'s order: by
+// key, then by row. So top-k selection and sorting work on integers, and NaN cannot break a
+// comparison.
 #pragma once
 
 #include <bit>
@@ -18,7 +19,8 @@ using Hit = uint64_t;
 /// No hit orders after it.
 inline constexpr Hit kWorstHit = std::numeric_limits<Hit>::max();
 
-/// Turns NaN (overflow in both directions) into the worst key and -0 into +0, which order alike as scores.
+/// Turns NaN (overflow in both directions) into the worst key and -0 into +0, which order alike as
+/// scores.
 inline float CleanKey(float key) {
   return key == key ? key + 0.0F : std::numeric_limits<float>::infinity();
 }
@@ -37,7 +39,9 @@ inline float HitKey(Hit hit) {
 
 inline Row HitRow(Hit hit) { return static_cast<Row>(hit); }
 
-inline float KeyToScore(Metric metric, float key) { return LargerIsBetter(metric) ? 0.0F - key : key; }
+inline float KeyToScore(Metric metric, float key) {
+  return LargerIsBetter(metric) ? 0.0F - key : key;
+}
 inline float ScoreToKey(Metric metric, float score) {
   return CleanKey(LargerIsBetter(metric) ? 0.0F - score : score);
 }

@@ -31,10 +31,10 @@ Result<HitWindow> MakeWindow(Metric metric, const SearchParams& params) {
     window.last = PackHit(ScoreToKey(metric, range.radius), 0);
     if (range.range_filter) window.first = PackHit(ScoreToKey(metric, *range.range_filter), 0);
     if (window.first >= window.last) {
-      return Status::InvalidArgument("range_filter (" + std::to_string(*range.range_filter) + ") must be " +
-                                     (LargerIsBetter(metric) ? "greater" : "less") + " than radius (" +
-                                     std::to_string(range.radius) + ") for metric type " +
-                                     std::string(MetricName(metric)));
+      return Status::InvalidArgument("range_filter (" + std::to_string(*range.range_filter) +
+                                     ") must be " + (LargerIsBetter(metric) ? "greater" : "less") +
+                                     " than radius (" + std::to_string(range.radius) +
+                                     ") for metric type " + std::string(MetricName(metric)));
     }
   }
   if (params.after) {

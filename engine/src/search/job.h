@@ -12,8 +12,8 @@
 
 namespace kite::engine {
 
-/// How many vectors pass the filter. Two bitsets may overlap, and null rows may be among their bits, so only
-/// bounds are known; `expected` assumes that the bitsets are independent.
+/// How many vectors pass the filter. Two bitsets may overlap, and null rows may be among their
+/// bits, so only bounds are known; `expected` assumes that the bitsets are independent.
 struct Survivors {
   size_t max = 0;
   size_t expected = 0;
@@ -31,12 +31,12 @@ struct SearchJob {
   Scratch::Impl& scratch;
 };
 
-/// The window of a range search and of an iterator's position. InvalidArgument(Parameter) for NaN and for
-/// bounds in the wrong order.
+/// The window of a range search and of an iterator's position. InvalidArgument(Parameter) for NaN
+/// and for bounds in the wrong order.
 [[nodiscard]] Result<HitWindow> MakeWindow(Metric metric, const SearchParams& params);
 
-/// Picks, in order, at most params.group_size hits of each of the first params.k groups out of `ordered`
-/// into `out`. True when all groups are full, so that more hits would change nothing.
+/// Picks, in order, at most params.group_size hits of each of the first params.k groups out of
+/// `ordered` into `out`. True when all groups are full, so that more hits would change nothing.
 bool SelectGroups(std::vector<Hit>& ordered, const SearchParams& params, std::vector<Hit>& out);
 
 /// Shows scratch.hits to the sink as rows and scores.

@@ -1,7 +1,7 @@
 // Scorer: the keys (hit.h) of rows for one query under L2, IP or COSINE.
 //
-// One place computes the scores that clients see: FLAT, the graph walk, re-ranking and ScoreRows share it, so
-// their scores are the same bits.
+// One place computes the scores that clients see: FLAT, the graph walk, re-ranking and ScoreRows
+// share it, so their scores are the same bits.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,8 @@
 
 namespace kite::engine {
 
-/// 1 / |x|; 0 for the zero vector (and for a norm below the smallest normal float, which counts as zero).
+/// 1 / |x|; 0 for the zero vector (and for a norm below the smallest normal float, which counts as
+/// zero).
 [[nodiscard]] float InverseNorm(const Kernels& kernels, const float* vector, size_t dim);
 
 /// A compact matrix of float32 vectors and, when the metric is COSINE, their inverse norms.
@@ -26,8 +27,8 @@ struct FloatMatrix {
 
 class Scorer {
  public:
-  /// A query as the client sent it. For COSINE `normalized` receives the query at length 1 and must outlive
-  /// the scorer.
+  /// A query as the client sent it. For COSINE `normalized` receives the query at length 1 and must
+  /// outlive the scorer.
   Scorer(const Kernels& kernels, Metric metric, const FloatMatrix& matrix, const float* query,
          std::vector<float>& normalized);
   /// Row `id` of the matrix as the query; allocates nothing.

@@ -11,13 +11,13 @@
 namespace kite::engine {
 
 struct Scratch::Impl {
-  std::vector<float> normalized;      ///< the query at length 1 (COSINE)
-  std::vector<float> query_codes;     ///< the query as the 8-bit code kernels want it
-  std::vector<float> keys;            ///< keys of one batch of rows
-  std::vector<uint32_t> ids;          ///< vectors to score
-  std::vector<Hit> hits;              ///< the result of the present query, best first
-  std::vector<Hit> order;             ///< IVF: the lists by distance; groups: the ungrouped hits
-  std::vector<Neighbor> neighbors;    ///< what the sink is shown
+  std::vector<float> normalized;    ///< the query at length 1 (COSINE)
+  std::vector<float> query_codes;   ///< the query as the 8-bit code kernels want it
+  std::vector<float> keys;          ///< keys of one batch of rows
+  std::vector<uint32_t> ids;        ///< vectors to score
+  std::vector<Hit> hits;            ///< the result of the present query, best first
+  std::vector<Hit> order;           ///< IVF: the lists by distance; groups: the ungrouped hits
+  std::vector<Neighbor> neighbors;  ///< what the sink is shown
   WalkBuffers walk;
 };
 

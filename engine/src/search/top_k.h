@@ -1,4 +1,5 @@
-// Selection of the best hits out of a stream or an array. Memory is the caller's and is kept between uses.
+// Selection of the best hits out of a stream or an array. Memory is the caller's and is kept
+// between uses.
 #pragma once
 
 #include <algorithm>
@@ -8,12 +9,16 @@
 
 namespace kite::engine {
 
-/// Keeps the k best hits of a stream inside a window. Amortised constant time per hit: accepted hits are
-/// appended, and when the buffer is full the k best are selected and set the new threshold.
+/// Keeps the k best hits of a stream inside a window. Amortised constant time per hit: accepted
+/// hits are appended, and when the buffer is full the k best are selected and set the new
+/// threshold.
 class TopK {
  public:
   TopK(size_t k, HitWindow window, std::vector<Hit>& buffer)
-      : k_(k), full_(k + std::max<size_t>(k, 64)), first_(window.first), bound_(window.last),
+      : k_(k),
+        full_(k + std::max<size_t>(k, 64)),
+        first_(window.first),
+        bound_(window.last),
         hits_(buffer) {
     hits_.clear();
   }

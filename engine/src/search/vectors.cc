@@ -48,8 +48,8 @@ Status CheckSource(const VectorSource& source) {
   return CheckRows(source);
 }
 
-Result<Array<float>> ComputeInverseNorms(const Context& context, Metric metric, const VectorSource& source,
-                                         Executor& executor) {
+Result<Array<float>> ComputeInverseNorms(const Context& context, Metric metric,
+                                         const VectorSource& source, Executor& executor) {
   if (metric != Metric::kCosine) return Array<float>();
   KITE_ASSIGN_OR_RETURN(Array<float> norms, Array<float>::Allocate(source.count));
   float* const out = norms.mutable_data();

@@ -12,12 +12,13 @@ namespace kite::engine {
 inline constexpr size_t kVectorsMax = size_t{1} << 31;
 inline constexpr uint32_t kDimMax = 32768;
 
-/// Types, sizes, alignment and row_of. InvalidArgument(Index) or Unimplemented says what does not fit.
+/// Types, sizes, alignment and row_of. InvalidArgument(Index) or Unimplemented says what does not
+/// fit.
 Status CheckSource(const VectorSource& source);
 
 /// For COSINE the inverse norm of each vector, else empty.
-Result<Array<float>> ComputeInverseNorms(const Context& context, Metric metric, const VectorSource& source,
-                                         Executor& executor);
+Result<Array<float>> ComputeInverseNorms(const Context& context, Metric metric,
+                                         const VectorSource& source, Executor& executor);
 
 /// A checked source with its inverse norms.
 struct Vectors {
@@ -27,7 +28,9 @@ struct Vectors {
   [[nodiscard]] size_t count() const { return source.count; }
   [[nodiscard]] uint32_t dim() const { return source.dim; }
   [[nodiscard]] const float* row(size_t i) const { return matrix().row(i); }
-  [[nodiscard]] Row RowOf(uint32_t id) const { return source.row_of.empty() ? id : source.row_of[id]; }
+  [[nodiscard]] Row RowOf(uint32_t id) const {
+    return source.row_of.empty() ? id : source.row_of[id];
+  }
   [[nodiscard]] FloatMatrix matrix() const {
     return {reinterpret_cast<const float*>(source.data), inverse_norms.data(), source.dim};
   }

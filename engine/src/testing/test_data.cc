@@ -30,7 +30,8 @@ Dataset Clustered(size_t n, uint32_t dim, size_t clusters, uint64_t seed, uint64
   Dataset data{.dim = dim, .values = std::vector<float>(n * dim)};
   for (size_t i = 0; i < n; ++i) {
     const size_t cluster = random() % clusters;
-    for (size_t j = 0; j < dim; ++j) data.values[i * dim + j] = centres[cluster * dim + j] + normal(random);
+    for (size_t j = 0; j < dim; ++j)
+      data.values[i * dim + j] = centres[cluster * dim + j] + normal(random);
   }
   return data;
 }
@@ -49,8 +50,8 @@ std::unique_ptr<Index> MustBuild(const BuildSpec& spec, const VectorSource& sour
   return index.ok() ? std::move(index).value() : nullptr;
 }
 
-std::vector<Hits> MustSearch(const Index& index, const QuerySet& queries, const SearchParams& params,
-                             const Filter& filter) {
+std::vector<Hits> MustSearch(const Index& index, const QuerySet& queries,
+                             const SearchParams& params, const Filter& filter) {
   Scratch scratch;
   std::vector<Hits> all(queries.count);
   size_t calls = 0;
@@ -78,7 +79,8 @@ std::string MustSave(const Index& index) {
 namespace {
 
 bool InRange(Metric metric, const Range& range, float score) {
-  if (LargerIsBetter(metric)) return score > range.radius && score <= range.range_filter.value_or(INFINITY);
+  if (LargerIsBetter(metric))
+    return score > range.radius && score <= range.range_filter.value_or(INFINITY);
   return score < range.radius && score >= range.range_filter.value_or(-INFINITY);
 }
 
@@ -130,9 +132,10 @@ double Recall(Metric metric, const std::vector<Hits>& expected, const std::vecto
     if (expected[q].empty()) continue;
     const float worst = expected[q].back().score;
     wanted += expected[q].size();
-    good += static_cast<size_t>(std::count_if(found[q].begin(), found[q].end(), [&](const Neighbor& hit) {
-      return LargerIsBetter(metric) ? hit.score >= worst : hit.score <= worst;
-    }));
+    good += static_cast<size_t>(
+        std::count_if(found[q].begin(), found[q].end(), [&](const Neighbor& hit) {
+          return LargerIsBetter(metric) ? hit.score >= worst : hit.score <= worst;
+        }));
   }
   return wanted == 0 ? 1 : static_cast<double>(good) / static_cast<double>(wanted);
 }
@@ -140,7 +143,8 @@ double Recall(Metric metric, const std::vector<Hits>& expected, const std::vecto
 std::string CheckHits(Metric metric, const Hits& hits, const Filter& filter) {
   std::set<Row> rows;
   for (size_t i = 0; i < hits.size(); ++i) {
-    const std::string at = "hit " + std::to_string(i) + " (row " + std::to_string(hits[i].row) + ") ";
+    const std::string at =
+        "hit " + std::to_string(i) + " (row " + std::to_string(hits[i].row) + ") ";
     if (i > 0 && !Better(metric, hits[i - 1], hits[i])) return at + "is out of order";
     if (!rows.insert(hits[i].row).second) return at + "comes twice";
     if (filter.IsOut(hits[i].row)) return at + "is filtered out";
@@ -150,9 +154,9 @@ std::string CheckHits(Metric metric, const Hits& hits, const Filter& filter) {
 
 bool SameHits(const std::vector<Hits>& a, const std::vector<Hits>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Hits& x, const Hits& y) {
-    return std::equal(x.begin(), x.end(), y.begin(), y.end(), [](const Neighbor& p, const Neighbor& q) {
-      return p.row == q.row && p.score == q.score;
-    });
+    return std::equal(
+        x.begin(), x.end(), y.begin(), y.end(),
+        [](const Neighbor& p, const Neighbor& q) { return p.row == q.row && p.score == q.score; });
   });
 }
 

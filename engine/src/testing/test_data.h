@@ -23,8 +23,8 @@ struct Dataset {
   [[nodiscard]] QuerySet queries() const;
 };
 
-/// Gaussian clusters of equal spread around uniform centres in [-1, 1]^dim. Queries of the same seed and another
-/// `stream` lie around the same centres.
+/// Gaussian clusters of equal spread around uniform centres in [-1, 1]^dim. Queries of the same
+/// seed and another `stream` lie around the same centres.
 Dataset Clustered(size_t n, uint32_t dim, size_t clusters, uint64_t seed, uint64_t stream = 0);
 
 /// A row bitset that owns its words.
@@ -42,8 +42,8 @@ using Hits = std::vector<Neighbor>;
 /// Builds on one thread; fails the test when the build fails.
 std::unique_ptr<Index> MustBuild(const BuildSpec& spec, const VectorSource& source);
 /// The hits of each query; fails the test when the search fails.
-std::vector<Hits> MustSearch(const Index& index, const QuerySet& queries, const SearchParams& params,
-                             const Filter& filter = {});
+std::vector<Hits> MustSearch(const Index& index, const QuerySet& queries,
+                             const SearchParams& params, const Filter& filter = {});
 std::string MustSave(const Index& index);
 
 /// What the search has to return, computed row by row with ScoreRows.

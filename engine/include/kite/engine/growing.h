@@ -1,8 +1,8 @@
 // GrowingVectors: the vectors of a growing segment. One writer, many readers, no stop at resize.
 //
-// Vectors live in chunks that never move. A row is visible to a search when the watermark has passed it; the
-// writer publishes with release order after the bytes are in place. Deletes are by bitset only (Filter::deleted).
-// Searched by brute force; ties, scores and parameters are FLAT's.
+// Vectors live in chunks that never move. A row is visible to a search when the watermark has
+// passed it; the writer publishes with release order after the bytes are in place. Deletes are by
+// bitset only (Filter::deleted). Searched by brute force; ties, scores and parameters are FLAT's.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +19,8 @@ class GrowingVectors {
   GrowingVectors(const GrowingVectors&) = delete;
   GrowingVectors& operator=(const GrowingVectors&) = delete;
 
-  /// Writer only: appends n vectors; `valid` (may be null) has one byte per row, 0 = null; `data` then holds only the
-  /// non-null vectors, compact. Not visible yet.
+  /// Writer only: appends n vectors; `valid` (may be null) has one byte per row, 0 = null; `data`
+  /// then holds only the non-null vectors, compact. Not visible yet.
   void Append(const std::byte* data, size_t rows, const uint8_t* valid);
   /// Writer only: makes all appended rows visible.
   void Publish();
@@ -35,7 +35,8 @@ class GrowingVectors {
 
   /// Like Index::Search over rows [0, rows) (rows <= rows() at some earlier moment).
   Status Search(const Context& context, Metric metric, size_t rows, const QuerySet& queries,
-                const SearchParams& params, const Filter& filter, Scratch& scratch, const Sink& sink) const;
+                const SearchParams& params, const Filter& filter, Scratch& scratch,
+                const Sink& sink) const;
 
  private:
   struct Impl;

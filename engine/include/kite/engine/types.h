@@ -19,7 +19,15 @@ namespace kite::engine {
 using Row = uint32_t;
 
 /// Persisted in files: never renumber.
-enum class Metric : uint8_t { kL2 = 1, kIP = 2, kCosine = 3, kHamming = 4, kJaccard = 5, kBm25 = 6, kMhJaccard = 7 };
+enum class Metric : uint8_t {
+  kL2 = 1,
+  kIP = 2,
+  kCosine = 3,
+  kHamming = 4,
+  kJaccard = 5,
+  kBm25 = 6,
+  kMhJaccard = 7
+};
 
 /// L2, HAMMING, JACCARD: smaller is better. Everything else: larger is better.
 [[nodiscard]] constexpr bool LargerIsBetter(Metric metric) {
@@ -31,7 +39,12 @@ enum class Metric : uint8_t { kL2 = 1, kIP = 2, kCosine = 3, kHamming = 4, kJacc
 
 /// Milvus's data type numbers. Persisted in files: never renumber.
 enum class VectorType : uint8_t {
-  kBinary = 100, kFloat32 = 101, kFloat16 = 102, kBFloat16 = 103, kSparse = 104, kInt8 = 105,
+  kBinary = 100,
+  kFloat32 = 101,
+  kFloat16 = 102,
+  kBFloat16 = 103,
+  kSparse = 104,
+  kInt8 = 105,
 };
 
 /// Bytes of one vector (dense and binary types).
@@ -40,15 +53,17 @@ enum class VectorType : uint8_t {
 /// What a search leaves out. Bit i of a bitset stands for row i; 1 means out (Milvus's polarity).
 /// Both bitsets may be null; they cover at least the index's rows in whole 64-bit words.
 struct Filter {
-  const uint64_t* out = nullptr;      ///< rows that the query's expression leaves out
-  size_t out_count = 0;               ///< number of 1 bits in `out`
-  const uint64_t* deleted = nullptr;  ///< rows deleted (or not yet visible) as of the read's timestamp
-  size_t deleted_count = 0;           ///< number of 1 bits in `deleted`
+  const uint64_t* out = nullptr;  ///< rows that the query's expression leaves out
+  size_t out_count = 0;           ///< number of 1 bits in `out`
+  const uint64_t* deleted =
+      nullptr;               ///< rows deleted (or not yet visible) as of the read's timestamp
+  size_t deleted_count = 0;  ///< number of 1 bits in `deleted`
 
   [[nodiscard]] bool empty() const { return out == nullptr && deleted == nullptr; }
   [[nodiscard]] bool IsOut(Row row) const {
     const uint64_t bit = uint64_t{1} << (row & 63);
-    return (out != nullptr && (out[row >> 6] & bit) != 0) || (deleted != nullptr && (deleted[row >> 6] & bit) != 0);
+    return (out != nullptr && (out[row >> 6] & bit) != 0) ||
+           (deleted != nullptr && (deleted[row >> 6] & bit) != 0);
   }
 };
 
@@ -60,7 +75,8 @@ struct Neighbor {
   Row row = 0;
 };
 
-/// Strict weak order "a is the better hit": by score in the metric's direction, then by row ascending.
+/// Strict weak order "a is the better hit": by score in the metric's direction, then by row
+/// ascending.
 [[nodiscard]] constexpr bool Better(Metric metric, const Neighbor& a, const Neighbor& b) {
   if (a.score != b.score) return LargerIsBetter(metric) ? a.score > b.score : a.score < b.score;
   return a.row < b.row;
