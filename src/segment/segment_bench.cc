@@ -81,13 +81,21 @@ void BM_Flush768(benchmark::State& state) {
   const Bench bench(768, 100000);
   int64_t id = 1;
   uint64_t bytes = 0;
-  for (auto _ : state) bytes = bench.Seal(id++).byte_size();
+  for (auto _ : state) {
+    const SegmentMeta meta = bench.Seal(id++);
+    state.PauseTiming();  // the page cache that the files took is used again
+    bytes = meta.byte_size();
+    std::vector<std::string> keys;
+    for (const FileMeta& file : meta.files) keys.push_back(file.key);
+    (void)bench.objects->Delete(Context(), keys);
+    state.ResumeTiming();
+  }
   state.SetBytesProcessed(static_cast<int64_t>(bytes) * state.iterations());
   state.counters["cpu_s_per_GB"] = benchmark::Counter(
       static_cast<double>(bytes) / 1e9,
       benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
 }
-BENCHMARK(BM_Flush768)->Unit(benchmark::kMillisecond)->Iterations(3);
+BENCHMARK(BM_Flush768)->Unit(benchmark::kMillisecond)->Iterations(10);
 
 void BM_OpenSmall(benchmark::State& state) {
   const Bench bench(128, 1000);
