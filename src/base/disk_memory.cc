@@ -106,6 +106,11 @@ void MemoryDisk::PowerOff() {
   locked_.clear();
 }
 
+void MemoryDisk::Restart() {
+  const std::lock_guard lock(mutex_);
+  powered_ = true;
+}
+
 void MemoryDisk::PowerOn(uint64_t seed) {
   const std::lock_guard lock(mutex_);
   Random random(seed);

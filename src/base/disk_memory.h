@@ -23,12 +23,16 @@ class MemoryDisk final : public Disk, public std::enable_shared_from_this<Memory
   /// Empty, with the folder "/".
   static std::shared_ptr<MemoryDisk> Make();
 
-  /// Everything fails with IoError(Disk) until PowerOn; open files and locks never work again.
+  /// Everything fails with IoError(Disk) until PowerOn or Restart; open files and locks never work
+  /// again.
   void PowerOff();
   /// Keeps what is durable, and of the rest what `seed` says: of unsynced bytes a part, perhaps
   /// with sectors lost or garbled; of creations, renames and removals in folders that were not
   /// synced some. Call PowerOff first and end what used the disk.
   void PowerOn(uint64_t seed);
+  /// Instead of PowerOn, what kill -9 of a process leaves: all bytes stay, and what was not synced
+  /// is still not durable.
+  void Restart();
 
   Result<std::unique_ptr<AppendFile>> OpenAppend(const std::string& path) override;
   Result<std::unique_ptr<AppendFile>> Create(const std::string& path) override;
@@ -83,7 +87,7 @@ class MemoryDisk final : public Disk, public std::enable_shared_from_this<Memory
   std::set<std::string> folders_{"/"};
   std::vector<NameChange> changes_;
   std::set<std::string> locked_;
-  uint64_t generation_ = 0;  ///< of handles; rises with every PowerOff
+  uint64_t generation_ = 0;  ///< of handles; rises when they end
   bool powered_ = true;
 };
 

@@ -19,9 +19,10 @@ class FaultyDisk final : public Disk, public std::enable_shared_from_this<Faulty
  public:
   static std::shared_ptr<FaultyDisk> Make();
 
-  /// Power loss and its return: see MemoryDisk.
+  /// kill -9, power loss and its return: see MemoryDisk.
   void PowerOff() { disk_->PowerOff(); }
   void PowerOn(uint64_t seed) { disk_->PowerOn(seed); }
+  void Restart() { disk_->Restart(); }
 
   /// The `n`-th call of `op` from now on (1: the next; 0: none) fails with IoError(Disk), once. An
   /// append then has written half of its bytes.

@@ -140,7 +140,7 @@ TEST_P(MetaPowerLossTest, EveryCommitSurvivesWhole) {
       store->reset();
       disk->FailNth(DiskOp::kSync, 0);
       disk->FailNth(DiskOp::kAppend, 0);
-      disk->PowerOn(random());
+      random() % 3 == 0 ? disk->Restart() : disk->PowerOn(random());
     }
     const auto store = OpenRocksDbMetaStore(disk, "/meta");
     ASSERT_TRUE(store.ok()) << "seed " << seed << store.status();
