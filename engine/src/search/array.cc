@@ -22,7 +22,6 @@ AlignedBytes AllocateAligned(size_t bytes) {
   // A hint: without transparent huge pages the array works as well, with more TLB misses.
   if (alignment == kHugePage) madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
 #endif
-  std::memset(memory, 0, bytes);
   return AlignedBytes(memory, AlignedDelete{alignment});
 }
 

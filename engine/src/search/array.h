@@ -20,7 +20,7 @@ struct AlignedDelete {
 };
 using AlignedBytes = std::unique_ptr<std::byte, AlignedDelete>;
 
-/// Null when there is no memory. Zero-filled.
+/// Null when there is no memory. Not initialized.
 AlignedBytes AllocateAligned(size_t bytes);
 }  // namespace internal
 
@@ -32,19 +32,12 @@ class Array {
 
   /// n zeros. Exhausted(Memory) that says how much was asked for.
   static Result<Array> Allocate(size_t n) {
-    Array array;
-    if (n == 0) return array;
-    array.owned_ = internal::AllocateAligned(n * sizeof(T));
-    if (array.owned_ == nullptr) {
-      return Status::Exhausted(
-          StatusSubject::kMemory,
-          "cannot allocate " + std::to_string(n * sizeof(T)) + " bytes for an index");
-    }
-    array.view_ = {reinterpret_cast<const T*>(array.owned_.get()), n};
+    KITE_ASSIGN_OR_RETURN(Array array, AllocateRaw(n));
+    if (n > 0) std::memset(array.owned_.get(), 0, array.bytes());
     return array;
   }
   static Result<Array> Copy(std::span<const T> values) {
-    KITE_ASSIGN_OR_RETURN(Array array, Allocate(values.size()));
+    KITE_ASSIGN_OR_RETURN(Array array, AllocateRaw(values.size()));
     if (!values.empty()) std::memcpy(array.owned_.get(), values.data(), values.size_bytes());
     return array;
   }
@@ -65,6 +58,19 @@ class Array {
   [[nodiscard]] T* mutable_data() { return reinterpret_cast<T*>(owned_.get()); }
 
  private:
+  static Result<Array> AllocateRaw(size_t n) {
+    Array array;
+    if (n == 0) return array;
+    array.owned_ = internal::AllocateAligned(n * sizeof(T));
+    if (array.owned_ == nullptr) {
+      return Status::Exhausted(
+          StatusSubject::kMemory,
+          "cannot allocate " + std::to_string(n * sizeof(T)) + " bytes for an index");
+    }
+    array.view_ = {reinterpret_cast<const T*>(array.owned_.get()), n};
+    return array;
+  }
+
   std::span<const T> view_;
   internal::AlignedBytes owned_;
 };
