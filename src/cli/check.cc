@@ -37,31 +37,30 @@ Result<CheckReport> CheckFolder(const std::string& data_dir) {
   if (report.ok() || server::ExitCodeOf(report.status()) != ExitCode::kInUse) return report;
   const auto holder = server::ReadAddressFile(*Disk::System(), data_dir);
   if (!holder) return report;
-  return Status::FailedPrecondition(StatusSubject::kDisk, report.status().message() + " (process " +
-                                                              std::to_string(holder->pid) + " serves it on " +
-                                                              holder->grpc + ")");
+  return Status::FailedPrecondition(
+      StatusSubject::kDisk, report.status().message() + " (process " + std::to_string(holder->pid) +
+                                " serves it on " + holder->grpc + ")");
 }
 
 void PrintJson(const CheckReport& report) {
-  const nlohmann::ordered_json object = {{"ok", report.problems.empty()},
-                                         {"collections", report.collections},
-                                         {"segments", report.segments},
-                                         {"files", report.files},
-                                         {"bytes", report.bytes},
-                                         {"log_records", report.log_records},
-                                         {"problems", report.problems}};
+  const nlohmann::ordered_json object = {
+      {"ok", report.problems.empty()}, {"collections", report.collections},
+      {"segments", report.segments},   {"files", report.files},
+      {"bytes", report.bytes},         {"log_records", report.log_records},
+      {"problems", report.problems}};
   std::cout << object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
 }
 
 void PrintText(const std::string& data_dir, const CheckReport& report) {
   for (const std::string& problem : report.problems) std::cout << problem << "\n";
-  std::cout << data_dir << ": " << report.collections << " collections, " << report.segments << " segments, "
-            << report.files << " files, " << FormatBytes(report.bytes) << ", " << report.log_records
-            << " log records: ";
+  std::cout << data_dir << ": " << report.collections << " collections, " << report.segments
+            << " segments, " << report.files << " files, " << FormatBytes(report.bytes) << ", "
+            << report.log_records << " log records: ";
   if (report.problems.empty()) {
     std::cout << "no damage\n";
   } else {
-    std::cout << report.problems.size() << (report.problems.size() == 1 ? " problem\n" : " problems\n");
+    std::cout << report.problems.size()
+              << (report.problems.size() == 1 ? " problem\n" : " problems\n");
   }
 }
 
@@ -85,11 +84,13 @@ void AddCheckCommand(CLI::App& app, Action& action) {
   check->add_option("DIR", *data_dir, "The data folder")->required();
   check->add_flag("--json", *json, "As JSON");
   check->footer(
-      "Changes nothing. Exit codes: 0 no damage, 3 a server has the folder open, 4 damage found.\n\n"
+      "Changes nothing. Exit codes: 0 no damage, 3 a server has the folder open, 4 damage "
+      "found.\n\n"
       "Examples:\n"
       "  kite check ./kite-data\n"
       "  kite check --json /var/lib/kite");
-  check->callback([data_dir, json, &action] { action = [data_dir, json] { return Check(*data_dir, *json); }; });
+  check->callback(
+      [data_dir, json, &action] { action = [data_dir, json] { return Check(*data_dir, *json); }; });
 }
 
 }  // namespace kite::cli

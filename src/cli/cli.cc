@@ -16,7 +16,8 @@ using server::ExitCode;
 /// "run standalone", for "kite run standalone".
 std::string PathOf(const CLI::App& command) {
   std::string path = command.get_name();
-  for (const CLI::App* parent = command.get_parent(); parent != nullptr; parent = parent->get_parent()) {
+  for (const CLI::App* parent = command.get_parent(); parent != nullptr;
+       parent = parent->get_parent()) {
     path = parent->get_name() + " " + path;
   }
   return path;
@@ -28,12 +29,15 @@ std::vector<std::string_view> NamesOfCommands(const CLI::App& app) {
   return names;
 }
 
-/// The command as far as the words name one. `unknown`: the first word that names none where one is needed.
-const CLI::App& FollowWords(const CLI::App& app, const std::vector<std::string>& words, std::string& unknown) {
+/// The command as far as the words name one. `unknown`: the first word that names none where one is
+/// needed.
+const CLI::App& FollowWords(const CLI::App& app, const std::vector<std::string>& words,
+                            std::string& unknown) {
   const CLI::App* command = &app;
   for (const std::string& word : words) {
     if (word.starts_with('-') || command->get_subcommands(nullptr).empty()) break;
-    const auto known = command->get_subcommands([&](const CLI::App* each) { return each->get_name() == word; });
+    const auto known =
+        command->get_subcommands([&](const CLI::App* each) { return each->get_name() == word; });
     if (known.empty()) {
       unknown = word;
       break;
@@ -85,7 +89,8 @@ ExitCode Run(int argc, const char* const* argv) {
       "  kite run standalone --data ./kite-data\n"
       "  kite config show\n"
       "  kite help run standalone\n\n"
-      "Exit codes: 0 success, 1 failure, 2 wrong command line or configuration, 3 the data folder is in use,\n"
+      "Exit codes: 0 success, 1 failure, 2 wrong command line or configuration, 3 the data folder "
+      "is in use,\n"
       "4 stored data is damaged.");
 
   const std::vector<std::string> words = WordsOf(argc, argv);

@@ -1,4 +1,5 @@
-// The command line: `kite run standalone`, `kite check DIR` and the like. Results on stdout, all else on stderr.
+// The command line: `kite run standalone`, `kite check DIR` and the like. Results on stdout, all
+// else on stderr.
 #pragma once
 
 namespace kite::cli {

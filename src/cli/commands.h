@@ -1,4 +1,5 @@
-// One function per command: adds it to the command line, and sets `action` when it is the one that was given.
+// One function per command: adds it to the command line, and sets `action` when it is the one that
+// was given.
 #pragma once
 
 #include <functional>

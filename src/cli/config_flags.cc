@@ -5,15 +5,20 @@
 namespace kite::cli {
 
 void ConfigFlags::AddTo(CLI::App& command, ConfigFlags& flags) {
-  command.add_option("--config", flags.file,
-                     "Configuration file, or a folder with milvus.yaml, default.yaml, user.yaml\n"
-                     "(default: the folder named by MILVUSCONF, else ./configs)")
+  command
+      .add_option("--config", flags.file,
+                  "Configuration file, or a folder with milvus.yaml, default.yaml, user.yaml\n"
+                  "(default: the folder named by MILVUSCONF, else ./configs)")
       ->type_name("FILE");
-  command.add_option("--data", flags.data, "Folder that holds everything (default: ./kite-data)")->type_name("DIR");
-  command.add_option("--address", flags.address, "IP address for clients (default: 127.0.0.1)")->type_name("A");
-  command.add_option("--port", flags.port, "Port for clients, 0 = a free one (default: 19530)")->type_name("P");
-  command.add_option("--metrics-port", flags.metrics_port,
-                     "Port of health pages and metrics, 0 = a free one (default: 9091)")
+  command.add_option("--data", flags.data, "Folder that holds everything (default: ./kite-data)")
+      ->type_name("DIR");
+  command.add_option("--address", flags.address, "IP address for clients (default: 127.0.0.1)")
+      ->type_name("A");
+  command.add_option("--port", flags.port, "Port for clients, 0 = a free one (default: 19530)")
+      ->type_name("P");
+  command
+      .add_option("--metrics-port", flags.metrics_port,
+                  "Port of health pages and metrics, 0 = a free one (default: 9091)")
       ->type_name("P");
   command.add_option("--set", flags.settings, "Set a configuration key; may be given again")
       ->type_name("KEY=VALUE")
@@ -34,7 +39,8 @@ Result<server::Config> ConfigFlags::Load() const {
   for (const std::string& setting : settings) {
     const size_t equals = setting.find('=');
     if (equals == std::string::npos || equals == 0) {
-      return Status::InvalidArgument("--set " + setting + ": write it as KEY=VALUE, such as --set proxy.port=19531");
+      return Status::InvalidArgument("--set " + setting +
+                                     ": write it as KEY=VALUE, such as --set proxy.port=19531");
     }
     inputs.flags.push_back({"--set", setting.substr(0, equals), setting.substr(equals + 1)});
   }

@@ -19,7 +19,8 @@ nlohmann::ordered_json JsonOf(const server::Config& config) {
     nlohmann::ordered_json value = config.Shown(key);
     if (key.type == ConfigType::kInt) value = config.Int(key.name);
     if (key.type == ConfigType::kBool) value = config.Bool(key.name);
-    object[std::string(key.name)] = {{"value", std::move(value)}, {"source", config.Get(key.name).source}};
+    object[std::string(key.name)] = {{"value", std::move(value)},
+                                     {"source", config.Get(key.name).source}};
   }
   return object;
 }
@@ -34,21 +35,25 @@ void PrintTable(const server::Config& config) {
   for (const ConfigKey& key : server::ConfigKeys()) {
     const std::string value = config.Shown(key);
     std::cout << key.name << std::string(name_width - key.name.size() + 2, ' ') << value
-              << std::string(value_width - value.size() + 2, ' ') << config.Get(key.name).source << "\n";
+              << std::string(value_width - value.size() + 2, ' ') << config.Get(key.name).source
+              << "\n";
   }
 }
 
 server::ExitCode Show(const ConfigFlags& flags, bool json) {
   const Result<server::Config> config = flags.Load();
   if (!config.ok()) return Fail(config.status());
-  for (const std::string& warning : config->warnings()) std::cerr << "kite: warning: " << warning << "\n";
+  for (const std::string& warning : config->warnings())
+    std::cerr << "kite: warning: " << warning << "\n";
   if (!config->unused().empty()) {
     std::cerr << "kite: keys of Milvus that have no effect here: ";
-    for (const std::string& key : config->unused()) std::cerr << (&key == config->unused().data() ? "" : ", ") << key;
+    for (const std::string& key : config->unused())
+      std::cerr << (&key == config->unused().data() ? "" : ", ") << key;
     std::cerr << "\n";
   }
   if (json) {
-    std::cout << JsonOf(*config).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+    std::cout << JsonOf(*config).dump(2, ' ', false, nlohmann::json::error_handler_t::replace)
+              << "\n";
   } else {
     PrintTable(*config);
   }
@@ -70,7 +75,8 @@ void AddConfigCommand(CLI::App& app, Action& action) {
       "  kite config show\n"
       "  kite config show --config milvus.yaml --set proxy.port=19531\n"
       "  PROXY_PORT=19531 kite config show --json");
-  show->callback([flags, json, &action] { action = [flags, json] { return Show(*flags, *json); }; });
+  show->callback(
+      [flags, json, &action] { action = [flags, json] { return Show(*flags, *json); }; });
 }
 
 }  // namespace kite::cli

@@ -31,8 +31,11 @@ void Progress::Show(uint64_t bytes, uint64_t bytes_total) {
   std::string line = "\r" + verb_ + " " + FormatBytes(bytes);
   if (bytes_total > 0) {
     const uint64_t left = bytes_total - std::min(bytes, bytes_total);
-    line += " of " + FormatBytes(bytes_total) + " (" + std::to_string((bytes_total - left) * 100 / bytes_total) + " %)";
-    if (rate > 0) line += ", " + std::to_string(static_cast<uint64_t>(static_cast<double>(left) / rate) + 1) + " s left";
+    line += " of " + FormatBytes(bytes_total) + " (" +
+            std::to_string((bytes_total - left) * 100 / bytes_total) + " %)";
+    if (rate > 0)
+      line += ", " + std::to_string(static_cast<uint64_t>(static_cast<double>(left) / rate) + 1) +
+              " s left";
   }
   line += ", " + FormatBytes(static_cast<uint64_t>(rate)) + "/s\033[K";
   std::fputs(line.c_str(), stderr);

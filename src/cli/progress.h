@@ -1,5 +1,5 @@
-// Progress: one line on a terminal that shows how far a long command is. Silent in the first second, and always when
-// stderr is no terminal.
+// Progress: one line on a terminal that shows how far a long command is. Silent in the first
+// second, and always when stderr is no terminal.
 #pragma once
 
 #include <chrono>

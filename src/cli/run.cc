@@ -18,7 +18,8 @@ void AddRunCommand(CLI::App& app, Action& action) {
       "  kite run standalone\n"
       "  kite run standalone --data /var/lib/kite --config /etc/kite/milvus.yaml\n"
       "  kite run standalone --address 0.0.0.0 --set security.allowInsecure=true\n\n"
-      "When it is ready, DATA/server.json names its process and addresses, and http://127.0.0.1:9091/readyz\n"
+      "When it is ready, DATA/server.json names its process and addresses, and "
+      "http://127.0.0.1:9091/readyz\n"
       "answers OK. SIGTERM or Ctrl-C ends it in under 5 s, a second one at once.");
   standalone->callback([flags, &action] {
     action = [flags] {

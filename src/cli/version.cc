@@ -18,8 +18,8 @@ server::ExitCode PrintVersion(bool json) {
                                            {"build_time", build.build_time}};
     std::cout << object.dump(2) << "\n";
   } else {
-    std::cout << "Kite " << build.version << " (commit " << build.git_commit << " of " << build.build_time
-              << ", to clients: Milvus " << build.milvus_version << ")\n";
+    std::cout << "Kite " << build.version << " (commit " << build.git_commit << " of "
+              << build.build_time << ", to clients: Milvus " << build.milvus_version << ")\n";
   }
   return server::ExitCode::kOk;
 }

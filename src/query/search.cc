@@ -148,7 +148,7 @@ Result<std::vector<std::vector<Hit>>> SearchSegments(const Context& context, Exe
     VectorSearch ties = search;
     ties.queries = {search.queries.data + query * search.query_bytes, 1};
     ties.params.range = Exactly(search.metric, last);
-    ties.params.after.reset();
+    ties.params.after = engine::BeforeAllHits(search.metric);  // exact
     ties.params.k = kTiesMax;
     KITE_ASSIGN_OR_RETURN(auto tied, SearchAndReduce(context, executor, segments, key_field.id, filter, ties));
     std::erase_if(hits, [last](const Hit& hit) { return hit.score == last; });

@@ -9,11 +9,13 @@ Result<std::string> ParseListenAddress(const std::string& key, const std::string
   std::string plain = text;
   if (plain.starts_with('[') && plain.ends_with(']')) plain = plain.substr(1, plain.size() - 2);
   in6_addr ignored{};
-  if (inet_pton(AF_INET, plain.c_str(), &ignored) == 1 || inet_pton(AF_INET6, plain.c_str(), &ignored) == 1) {
+  if (inet_pton(AF_INET, plain.c_str(), &ignored) == 1 ||
+      inet_pton(AF_INET6, plain.c_str(), &ignored) == 1) {
     return plain;
   }
-  return Status::InvalidArgument(key + ": '" + text +
-                                 "' is no IP address; use one of this machine such as 127.0.0.1, or localhost");
+  return Status::InvalidArgument(
+      key + ": '" + text +
+      "' is no IP address; use one of this machine such as 127.0.0.1, or localhost");
 }
 
 bool IsLoopback(const std::string& address) {
@@ -28,8 +30,10 @@ bool IsLoopback(const std::string& address) {
 Status CheckExposure(const std::string& key, const std::string& address, bool allow_insecure) {
   if (allow_insecure || IsLoopback(address)) return {};
   return Status::InvalidArgument(
-      key + ": " + address + " can be reached from other machines, and everyone who reaches it could read and "
-      "change all data, as there is no authentication yet. Listen on 127.0.0.1, or, if the network keeps strangers "
+      key + ": " + address +
+      " can be reached from other machines, and everyone who reaches it could read and "
+      "change all data, as there is no authentication yet. Listen on 127.0.0.1, or, if the network "
+      "keeps strangers "
       "away, say so with --set security.allowInsecure=true");
 }
 

@@ -1,8 +1,7 @@
 #include "server/address_file.h"
 
-#include <csignal>
-
 #include <cerrno>
+#include <csignal>
 #include <nlohmann/json.hpp>
 
 namespace kite::server {
@@ -34,7 +33,9 @@ Status WriteAddressFile(Disk& disk, const std::string& data_dir, const ServerAdd
   return disk.Rename(temporary, PathIn(data_dir));
 }
 
-Status RemoveAddressFile(Disk& disk, const std::string& data_dir) { return disk.Remove(PathIn(data_dir)); }
+Status RemoveAddressFile(Disk& disk, const std::string& data_dir) {
+  return disk.Remove(PathIn(data_dir));
+}
 
 std::optional<ServerAddresses> ReadAddressFile(Disk& disk, const std::string& data_dir) {
   const Result<std::string> text = disk.Read(PathIn(data_dir), 0, kBytesMax);
@@ -42,7 +43,8 @@ std::optional<ServerAddresses> ReadAddressFile(Disk& disk, const std::string& da
   const nlohmann::json object = nlohmann::json::parse(*text, nullptr, false);
   if (!object.is_object()) return std::nullopt;
   const auto pid = object.find("pid");
-  if (pid == object.end() || !pid->is_number_integer() || !IsAlive(pid->get<int64_t>())) return std::nullopt;
+  if (pid == object.end() || !pid->is_number_integer() || !IsAlive(pid->get<int64_t>()))
+    return std::nullopt;
   return ServerAddresses{pid->get<int64_t>(), TextOf(object, "grpc"), TextOf(object, "http"),
                          TextOf(object, "version")};
 }

@@ -27,8 +27,9 @@ std::optional<int64_t> ParseInt(std::string_view text) {
 
 std::string Lower(std::string_view text) {
   std::string lower(text);
-  std::ranges::transform(lower, lower.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  std::ranges::transform(lower, lower.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
   return lower;
 }
 
@@ -55,16 +56,20 @@ std::optional<std::string> NormalValue(const ConfigKey& key, std::string_view va
     case ConfigType::kText:
       if (value.find('\0') != std::string_view::npos) return std::nullopt;
       return std::string(value);
-    case ConfigType::kBool: return NormalBool(value);
-    case ConfigType::kChoice: return NormalChoice(key.choices, value);
-    case ConfigType::kInt: break;
+    case ConfigType::kBool:
+      return NormalBool(value);
+    case ConfigType::kChoice:
+      return NormalChoice(key.choices, value);
+    case ConfigType::kInt:
+      break;
   }
   const std::optional<int64_t> number = ParseInt(value);
   if (!number || *number < key.min || *number > key.max) return std::nullopt;
   return std::to_string(*number);
 }
 
-/// Kubernetes puts PROXY_PORT=tcp://10.0.0.1:19530 into every container beside a service named proxy.
+/// Kubernetes puts PROXY_PORT=tcp://10.0.0.1:19530 into every container beside a service named
+/// proxy.
 bool IsServiceLink(std::string_view name, std::string_view value) {
   return Lower(name).ends_with("_port") && value.find("://") != std::string_view::npos;
 }
@@ -140,13 +145,15 @@ Status Config::LoadEnvironment(const std::vector<std::string>& environment) {
       const std::string_view variable = entry.substr(0, equals);
       const std::string_view value = entry.substr(equals + 1);
       if (variable.starts_with(kEnvironmentPrefix) != prefixed) continue;
-      const std::string_view name = prefixed ? variable.substr(kEnvironmentPrefix.size()) : variable;
+      const std::string_view name =
+          prefixed ? variable.substr(kEnvironmentPrefix.size()) : variable;
       if (value.empty() || IsServiceLink(name, value)) continue;
       if (const ConfigKey* key = FindConfigKey(name); key != nullptr) {
         KITE_RETURN_IF_ERROR(Set(*key, value, std::string(variable)));
       } else if (IsUnusedMilvusDependency(name)) {
         unused_.emplace_back(variable);
-        warnings_.push_back(std::string(variable) + " is set but has no effect: everything is kept in localStorage.path");
+        warnings_.push_back(std::string(variable) +
+                            " is set but has no effect: everything is kept in localStorage.path");
       } else if (prefixed && !IsUnusedMilvusKey(name)) {
         WarnUnknown(variable.substr(kEnvironmentPrefix.size()), std::string(variable));
       }
@@ -181,7 +188,8 @@ Status Config::Set(const ConfigKey& key, std::string_view value, const std::stri
 }
 
 void Config::WarnUnknown(std::string_view name, const std::string& source) {
-  std::string warning = "unknown configuration key '" + std::string(name.substr(0, 200)) + "' (from " + source + ")";
+  std::string warning =
+      "unknown configuration key '" + std::string(name.substr(0, 200)) + "' (from " + source + ")";
   if (const std::string_view nearest = NearestConfigKey(name); !nearest.empty()) {
     warning += "; did you mean '" + std::string(nearest) + "'?";
   }
@@ -209,7 +217,8 @@ std::string Config::Shown(const ConfigKey& key) const {
 
 std::vector<std::string> ProcessEnvironment() {
   std::vector<std::string> entries;
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) entries.emplace_back(*entry);
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry)
+    entries.emplace_back(*entry);
   return entries;
 }
 

@@ -1,7 +1,8 @@
 // Config: every key's value and where it came from.
 //
-// Later beats earlier: defaults; milvus.yaml, default.yaml, user.yaml of the folder MILVUSCONF (else ./configs),
-// or the file of --config; the environment (PROXY_PORT, and before it MILVUS_CONF_PROXY_PORT); flags and
+// Later beats earlier: defaults; milvus.yaml, default.yaml, user.yaml of the folder MILVUSCONF
+// (else ./configs), or the file of --config; the environment (PROXY_PORT, and before it
+// MILVUS_CONF_PROXY_PORT); flags and
 // --set key=value. Immutable after Load.
 #pragma once
 
@@ -23,7 +24,7 @@ struct ConfigFlag {
 };
 
 struct ConfigInputs {
-  std::string file;                      ///< of --config: a file, or a folder with the three files; "" = look for them
+  std::string file;  ///< of --config: a file, or a folder with the three files; "" = look for them
   std::vector<std::string> environment;  ///< "NAME=value"
   std::vector<ConfigFlag> flags;         ///< in their order
 };
@@ -35,8 +36,9 @@ struct ConfigValue {
 
 class Config {
  public:
-  /// InvalidArgument(Parameter) that names key, value, source and what is allowed; NotFound(Object) when the
-  /// file of --config does not exist. What is unknown in files and environment is only warned about.
+  /// InvalidArgument(Parameter) that names key, value, source and what is allowed; NotFound(Object)
+  /// when the file of --config does not exist. What is unknown in files and environment is only
+  /// warned about.
   static Result<Config> Load(const ConfigInputs& inputs);
 
   /// `name` exactly as in the table; anything else is a programmer's error.

@@ -21,11 +21,16 @@ class Flattener {
       return Status::InvalidArgument(path_ + ": the file is nested too deeply or too large");
     }
     switch (node.Type()) {
-      case YAML::NodeType::Scalar: settings_.push_back({key, node.Scalar()}); return {};
-      case YAML::NodeType::Sequence: return AddList(node, key);
-      case YAML::NodeType::Map: return AddMap(node, key, depth);
+      case YAML::NodeType::Scalar:
+        settings_.push_back({key, node.Scalar()});
+        return {};
+      case YAML::NodeType::Sequence:
+        return AddList(node, key);
+      case YAML::NodeType::Map:
+        return AddMap(node, key, depth);
       case YAML::NodeType::Null:
-      case YAML::NodeType::Undefined: return {};
+      case YAML::NodeType::Undefined:
+        return {};
     }
     return {};
   }
@@ -74,8 +79,10 @@ Result<std::vector<FlatSetting>> ReadConfigFile(const std::string& path) {
   try {
     const YAML::Node root = YAML::Load(text);
     if (!root.IsMap() && !root.IsNull()) {
-      return Status::InvalidArgument(path + ": a configuration file holds sections and keys, such as 'proxy:' "
-                                            "with 'port: 19530' below it");
+      return Status::InvalidArgument(
+          path +
+          ": a configuration file holds sections and keys, such as 'proxy:' "
+          "with 'port: 19530' below it");
     }
     Flattener flattener(path);
     KITE_RETURN_IF_ERROR(flattener.Add(root, "", 0));

@@ -13,8 +13,9 @@ struct FlatSetting {
   std::string value;  ///< of a list: its scalars with commas between
 };
 
-/// Settings in the order of the file; keys without a value are left out. NotFound(Object) for a missing file;
-/// InvalidArgument(Parameter) that names file, line and cause for what is no YAML, over 1 MiB, or too deep.
+/// Settings in the order of the file; keys without a value are left out. NotFound(Object) for a
+/// missing file; InvalidArgument(Parameter) that names file, line and cause for what is no YAML,
+/// over 1 MiB, or too deep.
 Result<std::vector<FlatSetting>> ReadConfigFile(const std::string& path);
 
 }  // namespace kite::server

@@ -1,4 +1,5 @@
-// The configuration's keys: one table drives files, environment, flags, `kite config show` and docs/operations.md.
+// The configuration's keys: one table drives files, environment, flags, `kite config show` and
+// docs/operations.md.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +25,8 @@ struct ConfigKey {
 /// Sorted by name.
 std::span<const ConfigKey> ConfigKeys();
 
-/// What two spellings of a key have in common: lower case without '_', '.', '/' and '-'. The environment's
-/// PROXY_MAXNAMELENGTH is proxy.maxNameLength.
+/// What two spellings of a key have in common: lower case without '_', '.', '/' and '-'. The
+/// environment's PROXY_MAXNAMELENGTH is proxy.maxNameLength.
 std::string NormalConfigName(std::string_view name);
 
 /// By any spelling; null when there is none.
@@ -34,7 +35,8 @@ const ConfigKey* FindConfigKey(std::string_view name);
 /// A key that Milvus has and Kite does not need. Configurations written for Milvus stay usable.
 bool IsUnusedMilvusKey(std::string_view name);
 
-/// Of those, the ones that say where data is to be kept: set in the environment, they mean something.
+/// Of those, the ones that say where data is to be kept: set in the environment, they mean
+/// something.
 bool IsUnusedMilvusDependency(std::string_view name);
 
 /// The key that was probably meant, "" when nothing is near.

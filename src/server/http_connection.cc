@@ -14,17 +14,26 @@ constexpr size_t kDiscardedBytesMax = size_t{1} << 20;
 
 std::string_view ReasonOf(int status) {
   switch (status) {
-    case 200: return "OK";
-    case 400: return "Bad Request";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 431: return "Request Header Fields Too Large";
-    case 503: return "Service Unavailable";
-    default: return "Internal Server Error";
+    case 200:
+      return "OK";
+    case 400:
+      return "Bad Request";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 503:
+      return "Service Unavailable";
+    default:
+      return "Internal Server Error";
   }
 }
 
-HttpReply Refusal(int status, std::string text) { return {.status = status, .body = std::move(text) + "\n"}; }
+HttpReply Refusal(int status, std::string text) {
+  return {.status = status, .body = std::move(text) + "\n"};
+}
 
 bool WouldBlock() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 
@@ -35,7 +44,8 @@ HttpRequest ParseHttpRequest(std::string_view head) {
   const std::string_view line = head.substr(0, head.find("\r\n"));
   const size_t first = line.find(' ');
   const size_t last = line.rfind(' ');
-  if (first == std::string_view::npos || last == first || !line.substr(last + 1).starts_with("HTTP/1.")) {
+  if (first == std::string_view::npos || last == first ||
+      !line.substr(last + 1).starts_with("HTTP/1.")) {
     request.refusal = Refusal(400, "this is no HTTP/1 request");
     return request;
   }
@@ -56,10 +66,11 @@ HttpRequest ParseHttpRequest(std::string_view head) {
 }
 
 std::string EncodeHttpReply(const HttpReply& reply, bool head_only) {
-  std::string bytes = "HTTP/1.1 " + std::to_string(reply.status) + " " + std::string(ReasonOf(reply.status)) +
-                      "\r\nContent-Type: " + reply.content_type +
-                      "\r\nContent-Length: " + std::to_string(reply.body.size()) +
-                      "\r\nConnection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
+  std::string bytes =
+      "HTTP/1.1 " + std::to_string(reply.status) + " " + std::string(ReasonOf(reply.status)) +
+      "\r\nContent-Type: " + reply.content_type +
+      "\r\nContent-Length: " + std::to_string(reply.body.size()) +
+      "\r\nConnection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
   if (reply.status == 405) bytes += "Allow: GET, HEAD\r\n";
   bytes += "\r\n";
   if (!head_only) bytes += reply.body;
@@ -97,7 +108,8 @@ bool HttpConnection::Read(const HttpServer::Handler& handler) {
 
 void HttpConnection::Answer(const HttpServer::Handler& handler, std::string_view head) {
   const HttpRequest request = ParseHttpRequest(head);
-  output_ = EncodeHttpReply(request.ok ? handler(request.path) : request.refusal, request.head_only);
+  output_ =
+      EncodeHttpReply(request.ok ? handler(request.path) : request.refusal, request.head_only);
   stage_ = Stage::kWriting;
 }
 
@@ -107,7 +119,8 @@ bool HttpConnection::Write() {
     if (sent < 0) return WouldBlock();
     sent_ += static_cast<size_t>(sent);
   }
-  // Closing while unread bytes lie here would reset the connection and could take the reply with it.
+  // Closing while unread bytes lie here would reset the connection and could take the reply with
+  // it.
   shutdown(fd(), SHUT_WR);
   stage_ = Stage::kClosing;
   return AwaitClose();

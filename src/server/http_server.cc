@@ -28,13 +28,15 @@ int PortOf(int fd) {
   sockaddr_storage bound{};
   socklen_t size = sizeof bound;
   if (getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &size) != 0) return 0;
-  if (bound.ss_family == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in*>(&bound)->sin_port);
+  if (bound.ss_family == AF_INET)
+    return ntohs(reinterpret_cast<const sockaddr_in*>(&bound)->sin_port);
   return ntohs(reinterpret_cast<const sockaddr_in6*>(&bound)->sin6_port);
 }
 
 Result<Descriptor> Listen(const std::string& address, int port) {
   const auto failed = [&](const std::string& why) {
-    return Status::IoError(StatusSubject::kNode, "cannot listen on " + Endpoint(address, port) + ": " + why);
+    return Status::IoError(StatusSubject::kNode,
+                           "cannot listen on " + Endpoint(address, port) + ": " + why);
   };
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -46,10 +48,11 @@ Result<Descriptor> Listen(const std::string& address, int port) {
   }
   Descriptor listener(socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const int on = 1;
-  const bool listening = listener.valid() &&
-                         setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-                         bind(listener.get(), found->ai_addr, found->ai_addrlen) == 0 &&
-                         listen(listener.get(), SOMAXCONN) == 0;
+  const bool listening =
+      listener.valid() &&
+      setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+      bind(listener.get(), found->ai_addr, found->ai_addrlen) == 0 &&
+      listen(listener.get(), SOMAXCONN) == 0;
   const int error = errno;
   freeaddrinfo(found);
   if (!listening) return failed(std::generic_category().message(error));
@@ -60,7 +63,8 @@ Result<Descriptor> Listen(const std::string& address, int port) {
 
 class HttpServer::Impl {
  public:
-  Impl(const HttpOptions& options, Handler handler) : options_(options), handler_(std::move(handler)) {}
+  Impl(const HttpOptions& options, Handler handler)
+      : options_(options), handler_(std::move(handler)) {}
 
   ~Impl() {
     if (!thread_.joinable()) return;
@@ -71,7 +75,8 @@ class HttpServer::Impl {
   Status Start() {
     KITE_ASSIGN_OR_RETURN(listener_, Listen(options_.address, options_.port));
     stop_ = Descriptor(eventfd(0, EFD_CLOEXEC));
-    if (!stop_.valid()) return Status::IoError(StatusSubject::kNode, "no file descriptor left for the HTTP server");
+    if (!stop_.valid())
+      return Status::IoError(StatusSubject::kNode, "no file descriptor left for the HTTP server");
     port_ = PortOf(listener_.get());
     thread_ = std::thread([this] {
       pthread_setname_np(pthread_self(), "http");
@@ -104,7 +109,8 @@ class HttpServer::Impl {
   /// Until the next deadline; for ever when there is none.
   [[nodiscard]] int TimeoutMs() const {
     Clock::time_point next = Clock::time_point::max();
-    for (const HttpConnection& connection : connections_) next = std::min(next, connection.deadline());
+    for (const HttpConnection& connection : connections_)
+      next = std::min(next, connection.deadline());
     const Clock::time_point now = Clock::now();
     if (accept_after_ > now) next = std::min(next, accept_after_);
     if (next == Clock::time_point::max()) return -1;
@@ -133,7 +139,8 @@ class HttpServer::Impl {
         }
         return;
       }
-      connections_.emplace_back(std::move(socket), Clock::now() + options_.timeout, options_.header_bytes_max);
+      connections_.emplace_back(std::move(socket), Clock::now() + options_.timeout,
+                                options_.header_bytes_max);
     }
   }
 

@@ -23,8 +23,8 @@ std::string Quoted(std::string_view text) {
 bool NeedsQuotes(std::string_view value) {
   if (value.empty()) return true;
   for (const char c : value) {
-    if (static_cast<unsigned char>(c) <= ' ' || c == '"' || c == '=' || c == '[' || c == ']' || c == '\\' ||
-        c == 0x7F) {
+    if (static_cast<unsigned char>(c) <= ' ' || c == '"' || c == '=' || c == '[' || c == ']' ||
+        c == '\\' || c == 0x7F) {
       return true;
     }
   }
@@ -33,10 +33,14 @@ bool NeedsQuotes(std::string_view value) {
 
 spdlog::level::level_enum SpdlogLevel(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return spdlog::level::debug;
-    case LogLevel::kInfo: return spdlog::level::info;
-    case LogLevel::kWarn: return spdlog::level::warn;
-    case LogLevel::kError: return spdlog::level::err;
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarn:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
 }
@@ -53,20 +57,24 @@ std::string FormatLogText(LogLevel level, std::string_view message, Log::Fields 
 }
 
 std::string FormatLogJson(LogLevel level, std::string_view message, Log::Fields fields) {
-  std::string members = "\"level\":\"" + std::string(NameOf(level)) + "\",\"message\":" + Quoted(message);
-  for (const LogField& field : fields) members += "," + Quoted(field.key) + ":" + Quoted(field.value);
+  std::string members =
+      "\"level\":\"" + std::string(NameOf(level)) + "\",\"message\":" + Quoted(message);
+  for (const LogField& field : fields)
+    members += "," + Quoted(field.key) + ":" + Quoted(field.value);
   return members;
 }
 
 class Log::Impl {
  public:
   explicit Impl(const LogOptions& options) : json_(options.json), logger_("kite") {
-    if (options.to_stderr) logger_.sinks().push_back(std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    if (options.to_stderr)
+      logger_.sinks().push_back(std::make_shared<spdlog::sinks::stderr_sink_mt>());
     if (!options.folder.empty()) {
       logger_.sinks().push_back(std::make_shared<spdlog::sinks::rotating_file_sink_mt>(
           options.folder + "/kite.log", options.file_bytes_max, options.older_files_max));
     }
-    logger_.set_pattern(json_ ? R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z",%v})" : "[%Y/%m/%d %H:%M:%S.%e %z] %v");
+    logger_.set_pattern(json_ ? R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z",%v})"
+                              : "[%Y/%m/%d %H:%M:%S.%e %z] %v");
     logger_.set_level(SpdlogLevel(options.level));
     logger_.flush_on(spdlog::level::debug);
   }

@@ -42,10 +42,18 @@ class Log {
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
 
-  void Debug(std::string_view message, Fields fields = {}) { Write(LogLevel::kDebug, message, fields); }
-  void Info(std::string_view message, Fields fields = {}) { Write(LogLevel::kInfo, message, fields); }
-  void Warn(std::string_view message, Fields fields = {}) { Write(LogLevel::kWarn, message, fields); }
-  void Error(std::string_view message, Fields fields = {}) { Write(LogLevel::kError, message, fields); }
+  void Debug(std::string_view message, Fields fields = {}) {
+    Write(LogLevel::kDebug, message, fields);
+  }
+  void Info(std::string_view message, Fields fields = {}) {
+    Write(LogLevel::kInfo, message, fields);
+  }
+  void Warn(std::string_view message, Fields fields = {}) {
+    Write(LogLevel::kWarn, message, fields);
+  }
+  void Error(std::string_view message, Fields fields = {}) {
+    Write(LogLevel::kError, message, fields);
+  }
 
  private:
   class Impl;
@@ -55,9 +63,11 @@ class Log {
   std::unique_ptr<Impl> impl_;
 };
 
-/// The level, message and fields of a line as text: `[INFO] ["message"] [key=value]`. Quotes what would be ambiguous.
+/// The level, message and fields of a line as text: `[INFO] ["message"] [key=value]`. Quotes what
+/// would be ambiguous.
 std::string FormatLogText(LogLevel level, std::string_view message, Log::Fields fields);
-/// As members of a JSON object, without its braces: `"level":"INFO","message":"message","key":"value"`.
+/// As members of a JSON object, without its braces:
+/// `"level":"INFO","message":"message","key":"value"`.
 std::string FormatLogJson(LogLevel level, std::string_view message, Log::Fields fields);
 
 }  // namespace kite::server

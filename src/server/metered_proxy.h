@@ -12,7 +12,8 @@ class MeteredProxy final : public roles::Proxy {
   /// Both must outlive this.
   MeteredProxy(roles::Proxy& proxy, Metrics& metrics) : proxy_(proxy), metrics_(metrics) {}
 
-  Result<model::MutationResult> Insert(const Context& context, const model::InsertRequest& request) override {
+  Result<model::MutationResult> Insert(const Context& context,
+                                       const model::InsertRequest& request) override {
     Result<model::MutationResult> result = proxy_.Insert(context, request);
     if (!result.ok()) return result;
     if (request.upsert) {
@@ -23,19 +24,23 @@ class MeteredProxy final : public roles::Proxy {
     return result;
   }
 
-  Result<model::MutationResult> Delete(const Context& context, const model::DeleteRequest& request) override {
+  Result<model::MutationResult> Delete(const Context& context,
+                                       const model::DeleteRequest& request) override {
     Result<model::MutationResult> result = proxy_.Delete(context, request);
-    if (result.ok() && result->deleted > 0) metrics_.AddDeletedRows(static_cast<size_t>(result->deleted));
+    if (result.ok() && result->deleted > 0)
+      metrics_.AddDeletedRows(static_cast<size_t>(result->deleted));
     return result;
   }
 
-  Result<model::SearchResult> Search(const Context& context, const model::SearchRequest& request) override {
+  Result<model::SearchResult> Search(const Context& context,
+                                     const model::SearchRequest& request) override {
     Result<model::SearchResult> result = proxy_.Search(context, request);
     if (result.ok()) metrics_.AddSearchedVectors(request.query_count);
     return result;
   }
 
-  Result<model::QueryResult> Query(const Context& context, const model::QueryRequest& request) override {
+  Result<model::QueryResult> Query(const Context& context,
+                                   const model::QueryRequest& request) override {
     return proxy_.Query(context, request);
   }
 

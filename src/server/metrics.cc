@@ -62,7 +62,8 @@ std::vector<MetricFamily> DatabaseMetrics(const DatabaseStats& stats) {
       LabelledGauges("milvus_datacoord_segment_num", "Segments by state", "segment_state",
                      {{"Growing", stats.growing_segments}, {"Flushed", stats.sealed_segments}}),
       gauge("milvus_datacoord_stored_rows_num", "Live rows", stats.rows),
-      gauge("milvus_datacoord_stored_binlog_size", "Bytes of sealed segments with their indexes", stats.stored_bytes),
+      gauge("milvus_datacoord_stored_binlog_size", "Bytes of sealed segments with their indexes",
+            stats.stored_bytes),
   };
 }
 
@@ -75,16 +76,20 @@ class Metrics::Impl {
     Counter* success = nullptr;
     Counter* fail = nullptr;
     Histogram* latency = nullptr;
-    Histogram* data_latency = nullptr;  ///< of searches, queries and changes, under Milvus's names for those
+    Histogram* data_latency =
+        nullptr;  ///< of searches, queries and changes, under Milvus's names for those
   };
 
   explicit Impl(const BuildInfo& build)
       : calls_(Counters("milvus_proxy_req_count", "Calls by method and outcome")),
         latencies_(Histograms("milvus_proxy_req_latency", "Time of calls in ms")),
-        read_latencies_(Histograms("milvus_proxy_sq_latency", "Time of searches and queries in ms")),
-        change_latencies_(Histograms("milvus_proxy_mutation_latency", "Time of inserts, upserts and deletes in ms")),
+        read_latencies_(
+            Histograms("milvus_proxy_sq_latency", "Time of searches and queries in ms")),
+        change_latencies_(Histograms("milvus_proxy_mutation_latency",
+                                     "Time of inserts, upserts and deletes in ms")),
         defects_(Counters("kite_defects_total", "Exceptions where nothing should throw").Add({})),
-        searched_(Counters("milvus_proxy_search_vectors_count", "Vectors searched with").Add(Node())),
+        searched_(
+            Counters("milvus_proxy_search_vectors_count", "Vectors searched with").Add(Node())),
         inserted_(Counters("milvus_proxy_insert_vectors_count", "Rows inserted").Add(Node())),
         upserted_(Counters("milvus_proxy_upsert_vectors_count", "Rows upserted").Add(Node())),
         deleted_(Counters("milvus_proxy_delete_vectors_count", "Rows deleted").Add(Node())) {
@@ -141,7 +146,8 @@ class Metrics::Impl {
     } else if (name == "Insert" || name == "Upsert" || name == "Delete") {
       std::string kind = name;
       kind[0] = static_cast<char>(kind[0] - 'A' + 'a');
-      method.data_latency = &change_latencies_.Add(WithNode({{"msg_type", kind}}), LatencyBuckets());
+      method.data_latency =
+          &change_latencies_.Add(WithNode({{"msg_type", kind}}), LatencyBuckets());
     }
     return method;
   }
@@ -153,14 +159,16 @@ class Metrics::Impl {
   Family<Histogram>& change_latencies_;
   Counter& defects_;
   std::shared_mutex mutex_;
-  std::unordered_map<std::string, Method, Hash, std::equal_to<>> methods_;  ///< entries never move or go
+  std::unordered_map<std::string, Method, Hash, std::equal_to<>>
+      methods_;  ///< entries never move or go
   Counter& searched_;
   Counter& inserted_;
   Counter& upserted_;
   Counter& deleted_;
 };
 
-Metrics::Metrics(const BuildInfo& build, Log& log) : impl_(std::make_unique<Impl>(build)), log_(log) {}
+Metrics::Metrics(const BuildInfo& build, Log& log)
+    : impl_(std::make_unique<Impl>(build)), log_(log) {}
 Metrics::~Metrics() = default;
 
 void Metrics::OnCall(std::string_view method, int32_t code, double latency_ms) {
@@ -173,13 +181,22 @@ void Metrics::OnCall(std::string_view method, int32_t code, double latency_ms) {
 
 void Metrics::OnDefect(std::string_view method, std::string_view what) {
   impl_->defects().Increment();
-  log_.Error("a call failed in a way that it should not", {{"method", std::string(method)}, {"what", std::string(what)}});
+  log_.Error("a call failed in a way that it should not",
+             {{"method", std::string(method)}, {"what", std::string(what)}});
 }
 
-void Metrics::AddSearchedVectors(size_t count) { impl_->searched().Increment(static_cast<double>(count)); }
-void Metrics::AddInsertedRows(size_t count) { impl_->inserted().Increment(static_cast<double>(count)); }
-void Metrics::AddUpsertedRows(size_t count) { impl_->upserted().Increment(static_cast<double>(count)); }
-void Metrics::AddDeletedRows(size_t count) { impl_->deleted().Increment(static_cast<double>(count)); }
+void Metrics::AddSearchedVectors(size_t count) {
+  impl_->searched().Increment(static_cast<double>(count));
+}
+void Metrics::AddInsertedRows(size_t count) {
+  impl_->inserted().Increment(static_cast<double>(count));
+}
+void Metrics::AddUpsertedRows(size_t count) {
+  impl_->upserted().Increment(static_cast<double>(count));
+}
+void Metrics::AddDeletedRows(size_t count) {
+  impl_->deleted().Increment(static_cast<double>(count));
+}
 
 std::string Metrics::Text(const std::optional<DatabaseStats>& stats) const {
   std::vector<MetricFamily> families = impl_->Collect();

@@ -1,7 +1,7 @@
 // Metrics: counters and histograms under Milvus's names, as text for Prometheus.
 //
-// Recording costs a hash lookup and a few atomics: the metrics of a method are found once and kept. The state of the
-// database and of the process is gathered when asked for.
+// Recording costs a hash lookup and a few atomics: the metrics of a method are found once and kept.
+// The state of the database and of the process is gathered when asked for.
 #pragma once
 
 #include <cstdint>

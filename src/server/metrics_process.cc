@@ -78,15 +78,19 @@ std::vector<MetricFamily> ProcessMetrics() {
   std::vector<MetricFamily> families;
   if (const auto stat = ReadStat()) {
     const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
-    MetricFamily cpu{"process_cpu_seconds_total", "User and system time in seconds", MetricType::Counter, {}};
+    MetricFamily cpu{
+        "process_cpu_seconds_total", "User and system time in seconds", MetricType::Counter, {}};
     cpu.metric.emplace_back().counter.value = ((*stat)[kUserTicks] + (*stat)[kSystemTicks]) / ticks;
     families.push_back(std::move(cpu));
-    families.push_back(GaugeFamily("process_resident_memory_bytes", "Resident memory in bytes",
-                                   (*stat)[kResidentPages] * static_cast<double>(sysconf(_SC_PAGESIZE))));
-    families.push_back(GaugeFamily("process_virtual_memory_bytes", "Virtual memory in bytes", (*stat)[kVirtualBytes]));
+    families.push_back(
+        GaugeFamily("process_resident_memory_bytes", "Resident memory in bytes",
+                    (*stat)[kResidentPages] * static_cast<double>(sysconf(_SC_PAGESIZE))));
+    families.push_back(GaugeFamily("process_virtual_memory_bytes", "Virtual memory in bytes",
+                                   (*stat)[kVirtualBytes]));
     families.push_back(GaugeFamily("process_threads", "Threads", (*stat)[kThreads]));
     if (const auto boot = BootSeconds()) {
-      families.push_back(GaugeFamily("process_start_time_seconds", "Start time in seconds since the unix epoch",
+      families.push_back(GaugeFamily("process_start_time_seconds",
+                                     "Start time in seconds since the unix epoch",
                                      *boot + (*stat)[kStartTicks] / ticks));
     }
   }

@@ -22,7 +22,8 @@ class Pages {
   /// Not ready, "starting". `metrics` must outlive this.
   Pages(const BuildInfo& build, const Metrics& metrics) : build_(build), metrics_(metrics) {}
 
-  /// Not ready for this reason, and without a database. Returns when no page reads the one from before.
+  /// Not ready for this reason, and without a database. Returns when no page reads the one from
+  /// before.
   void SetNotReady(std::string reason);
   /// The database's figures are shown; ready when it says so and `serving`.
   void SetDatabase(const Database& database, bool serving);

@@ -60,11 +60,13 @@ DatabaseOptions DatabaseOptionsOf(const Config& config, Log& log) {
   return options;
 }
 
-/// What a configuration may ask for and this version cannot give; serving without it would be worse than not serving.
+/// What a configuration may ask for and this version cannot give; serving without it would be worse
+/// than not serving.
 Status CheckSupported(const Config& config) {
   if (config.Bool("common.security.authorizationEnabled")) {
-    return Status::InvalidArgument("common.security.authorizationEnabled: authentication is not built yet; set it to "
-                                   "false and keep the server on 127.0.0.1");
+    return Status::InvalidArgument(
+        "common.security.authorizationEnabled: authentication is not built yet; set it to "
+        "false and keep the server on 127.0.0.1");
   }
   if (config.Int("common.security.tlsMode") != 0) {
     return Status::InvalidArgument("common.security.tlsMode: TLS is not built yet; set it to 0");
@@ -88,7 +90,8 @@ Result<Addresses> AddressesOf(const Config& config) {
   KITE_RETURN_IF_ERROR(CheckExposure("proxy.ip", addresses.grpc, allow_insecure));
   addresses.http = addresses.grpc;
   if (!config.Text("metrics.ip").empty()) {
-    KITE_ASSIGN_OR_RETURN(addresses.http, ParseListenAddress("metrics.ip", config.Text("metrics.ip")));
+    KITE_ASSIGN_OR_RETURN(addresses.http,
+                          ParseListenAddress("metrics.ip", config.Text("metrics.ip")));
     KITE_RETURN_IF_ERROR(CheckExposure("metrics.ip", addresses.http, allow_insecure));
   }
   return addresses;
@@ -111,7 +114,11 @@ class Stopwatch {
 class Standalone {
  public:
   Standalone(const Config& config, Log& log)
-      : config_(config), log_(log), disk_(Disk::System()), metrics_(ThisBuild(), log), pages_(ThisBuild(), metrics_) {}
+      : config_(config),
+        log_(log),
+        disk_(Disk::System()),
+        metrics_(ThisBuild(), log),
+        pages_(ThisBuild(), metrics_) {}
 
   Status Run(StopSignals& signals) {
     KITE_RETURN_IF_ERROR(CheckSupported(config_));
@@ -130,7 +137,8 @@ class Standalone {
     HttpOptions options;
     options.address = addresses_.http;
     options.port = static_cast<int>(config_.Int("metrics.port"));
-    auto http = HttpServer::Start(options, [this](const std::string& path) { return pages_.Answer(path); });
+    auto http =
+        HttpServer::Start(options, [this](const std::string& path) { return pages_.Answer(path); });
     if (!http.ok()) return WithHolder(http.status());
     http_ = std::move(*http);
     return {};
@@ -160,7 +168,8 @@ class Standalone {
     options.max_receive_bytes = static_cast<size_t>(config_.Int("proxy.grpc.serverMaxRecvSize"));
     options.max_send_bytes = static_cast<size_t>(config_.Int("proxy.grpc.serverMaxSendSize"));
     options.rpc_threads = static_cast<size_t>(config_.Int("kite.threads.rpc"));
-    KITE_ASSIGN_OR_RETURN(grpc_, api::GrpcServer::Start(options, roles, std::move(info), &metrics_));
+    KITE_ASSIGN_OR_RETURN(grpc_,
+                          api::GrpcServer::Start(options, roles, std::move(info), &metrics_));
     pages_.SetDatabase(*database_, true);
     log_.Debug("the port for clients is open", {{"ms", watch_.Lap()}});
 
@@ -201,13 +210,16 @@ class Standalone {
 
   /// Adds who has what was not to be had, when that is another Kite on the same data.
   Status WithHolder(Status failure) {
-    const std::optional<ServerAddresses> holder = ReadAddressFile(*disk_, config_.Text("localStorage.path"));
+    const std::optional<ServerAddresses> holder =
+        ReadAddressFile(*disk_, config_.Text("localStorage.path"));
     const bool in_use = ExitCodeOf(failure) == ExitCode::kInUse;
     const int port = static_cast<int>(config_.Int("metrics.port"));
-    if (!holder || (!in_use && holder->http != LocalEndpoint(addresses_.http, port))) return failure;
+    if (!holder || (!in_use && holder->http != LocalEndpoint(addresses_.http, port)))
+      return failure;
     return Status::FailedPrecondition(
-        StatusSubject::kDisk, failure.message() + " (process " + std::to_string(holder->pid) + " serves the data in '" +
-                                  config_.Text("localStorage.path") + "' on " + holder->grpc + ")");
+        StatusSubject::kDisk, failure.message() + " (process " + std::to_string(holder->pid) +
+                                  " serves the data in '" + config_.Text("localStorage.path") +
+                                  "' on " + holder->grpc + ")");
   }
 
   const Config& config_;
@@ -225,7 +237,8 @@ class Standalone {
 };
 
 Status RunWithLog(const Config& config, Log& log) {
-  KITE_ASSIGN_OR_RETURN(const std::unique_ptr<StopSignals> signals, StopSignals::Start(log, kDrainMax));
+  KITE_ASSIGN_OR_RETURN(const std::unique_ptr<StopSignals> signals,
+                        StopSignals::Start(log, kDrainMax));
   for (const std::string& warning : config.warnings()) log.Warn(warning);
   log.Info("Kite starts", {{"version", ThisBuild().version},
                            {"commit", ThisBuild().git_commit},

@@ -6,7 +6,8 @@
 
 namespace kite::server {
 
-/// Runs in the calling thread until SIGTERM or SIGINT. Problems go to the log; the code says of which kind.
+/// Runs in the calling thread until SIGTERM or SIGINT. Problems go to the log; the code says of
+/// which kind.
 ExitCode RunStandalone(const Config& config);
 
 }  // namespace kite::server

@@ -19,7 +19,8 @@ namespace {
 
 }  // namespace
 
-Result<std::unique_ptr<StopSignals>> StopSignals::Start(Log& log, std::chrono::milliseconds drain_max) {
+Result<std::unique_ptr<StopSignals>> StopSignals::Start(Log& log,
+                                                        std::chrono::milliseconds drain_max) {
   sigset_t handled;
   sigemptyset(&handled);
   sigaddset(&handled, SIGTERM);
@@ -31,12 +32,15 @@ Result<std::unique_ptr<StopSignals>> StopSignals::Start(Log& log, std::chrono::m
   }
   Descriptor done(eventfd(0, EFD_CLOEXEC));
   if (!signals.valid() || !done.valid()) {
-    return Status::IoError(StatusSubject::kNode, "cannot wait for signals: no file descriptor left");
+    return Status::IoError(StatusSubject::kNode,
+                           "cannot wait for signals: no file descriptor left");
   }
-  return std::unique_ptr<StopSignals>(new StopSignals(log, drain_max, std::move(signals), std::move(done)));
+  return std::unique_ptr<StopSignals>(
+      new StopSignals(log, drain_max, std::move(signals), std::move(done)));
 }
 
-StopSignals::StopSignals(Log& log, std::chrono::milliseconds drain_max, Descriptor signals, Descriptor done)
+StopSignals::StopSignals(Log& log, std::chrono::milliseconds drain_max, Descriptor signals,
+                         Descriptor done)
     : log_(log), drain_max_(drain_max), signals_(std::move(signals)), done_(std::move(done)) {
   thread_ = std::thread([this] {
     pthread_setname_np(pthread_self(), "signals");
@@ -76,7 +80,8 @@ void StopSignals::Watch() {
   eventfd_t ended = 0;
   pollfd done{done_.get(), POLLIN, 0};
   if (poll(&done, 1, 0) > 0 && eventfd_read(done_.get(), &ended) == 0) return;
-  log_.Error("the drain takes too long; ending at once", {{"seconds", std::to_string(drain_max_.count() / 1000.0)}});
+  log_.Error("the drain takes too long; ending at once",
+             {{"seconds", std::to_string(drain_max_.count() / 1000.0)}});
   EndNow();
 }
 

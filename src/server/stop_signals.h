@@ -1,5 +1,5 @@
-// StopSignals: SIGTERM and SIGINT ask for an orderly end; a second one, or a drain that takes too long, ends the
-// process at once. Nothing that was acknowledged can be lost by that.
+// StopSignals: SIGTERM and SIGINT ask for an orderly end; a second one, or a drain that takes too
+// long, ends the process at once. Nothing that was acknowledged can be lost by that.
 #pragma once
 
 #include <chrono>
@@ -17,8 +17,8 @@ namespace kite::server {
 
 class StopSignals {
  public:
-  /// Before any other thread is started: the signals are blocked in this one and in all that it starts. Also ignores
-  /// SIGPIPE. `log` must outlive this.
+  /// Before any other thread is started: the signals are blocked in this one and in all that it
+  /// starts. Also ignores SIGPIPE. `log` must outlive this.
   static Result<std::unique_ptr<StopSignals>> Start(Log& log, std::chrono::milliseconds drain_max);
   /// Ends the watch over the drain.
   ~StopSignals();

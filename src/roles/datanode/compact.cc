@@ -83,7 +83,7 @@ Status DataNodeImpl::RunCompaction(const Context& context, const OwnedPtr& owned
 
   KITE_ASSIGN_OR_RETURN(const int64_t new_id, peers_.root_coord->AllocIds(context, 1));
   const model::SegmentId segment_id(new_id);
-  segment::SegmentWriter writer(deps_.objects, SegmentPrefix(channel.id().collection, segment_id), channel.schema());
+  segment::SegmentWriter writer(deps_.objects, segment::SegmentPrefix(channel.id().collection, segment_id), channel.schema());
   size_t kept_rows = 0;
   for (const Sealed& source : plan.sources) {
     std::vector<bool> gone(source->rows());

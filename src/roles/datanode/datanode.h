@@ -155,7 +155,6 @@ class DataNodeImpl final : public DataNode {
   std::atomic<int> background_tasks_{0};
 };
 
-std::string SegmentPrefix(model::CollectionId collection, model::SegmentId segment);
 std::string ChannelPointerKey(model::ChannelId channel);
 std::vector<std::string> ObjectKeys(const segment::SegmentMeta& meta);
 

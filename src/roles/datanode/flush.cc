@@ -60,7 +60,7 @@ Result<OpenedSegment> DataNodeImpl::Seal(const Context& context, OwnedChannel& o
   std::iota(rows.begin(), rows.end(), engine::Row{0});
   KITE_ASSIGN_OR_RETURN(const int64_t id, peers_.root_coord->AllocIds(context, 1));
   const model::SegmentId segment_id(id);
-  segment::SegmentWriter writer(deps_.objects, SegmentPrefix(owned.channel->id().collection, segment_id),
+  segment::SegmentWriter writer(deps_.objects, segment::SegmentPrefix(owned.channel->id().collection, segment_id),
                                 owned.channel->schema());
   KITE_RETURN_IF_ERROR(writer.AppendRows(context, growing, rows));
   KITE_ASSIGN_OR_RETURN(segment::SegmentMeta meta, writer.Finish(context, segment_id, growing.partition()));

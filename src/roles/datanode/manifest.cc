@@ -6,10 +6,6 @@
 
 namespace kite::roles {
 
-std::string SegmentPrefix(model::CollectionId collection, model::SegmentId segment) {
-  return "segments/" + std::to_string(collection.value()) + "/" + std::to_string(segment.value()) + "/";
-}
-
 std::string ChannelPointerKey(model::ChannelId channel) {
   return "channel/" + std::to_string(channel.collection.value()) + "/" + std::to_string(channel.shard);
 }
@@ -49,7 +45,7 @@ Status DataNodeImpl::Commit(const Context& context, OwnedChannel& owned, store::
     SegmentRecord record = owned.records.at(sealed->id());
     if (sealed->deleted_rows() != record.meta.deleted_rows) {
       const std::vector<segment::DeletedRow> deleted = sealed->DeletedRows();
-      const std::string key = SegmentPrefix(id.collection, sealed->id()) + "deletes_" + std::to_string(next.version) +
+      const std::string key = segment::SegmentPrefix(id.collection, sealed->id()) + "deletes_" + std::to_string(next.version) +
                               ".bin";
       if (!record.meta.deletes.key.empty()) replaced.push_back(record.meta.deletes.key);
       KITE_ASSIGN_OR_RETURN(record.meta.deletes, segment::WriteDeletes(context, *deps_.objects, key, deleted));

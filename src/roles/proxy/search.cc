@@ -152,10 +152,10 @@ Result<SearchPlan> ProxyImpl::PlanSearch(const ReadTarget& target, const SearchR
   if (request.iterator) {
     plan.params.k = std::max<size_t>(request.iterator->batch_size, 1);
     plan.with_ties = true;
-    if (request.iterator->last_bound) {
-      // Every row that scores as the bound was in the page before.
-      plan.params.after = engine::Neighbor{*request.iterator->last_bound, std::numeric_limits<engine::Row>::max()};
-    }
+    // Pages are exact. Every row that scores as the bound was in the page before.
+    plan.params.after = request.iterator->last_bound
+                            ? engine::Neighbor{*request.iterator->last_bound, std::numeric_limits<engine::Row>::max()}
+                            : engine::BeforeAllHits(plan.metric);
   }
   KITE_RETURN_IF_ERROR(engine::ValidateSearch((*index)->index_type, plan.params));
   if (!request.filter.empty()) {
