@@ -104,8 +104,9 @@ void BuildQueue::Enqueue(ChannelId channel, const std::vector<segment::SegmentMe
 
 void BuildQueue::Run(const BuildPtr& build) {
   const Status status = BuildOne(*build);
-  // What a compaction has replaced is no failure, whatever the build ran into.
-  const bool over = status.ok() || build->context.cancelled() || !IsStillThere(*build);
+  // What a compaction has replaced is no failure, whatever the build ran into. And a file must not
+  // be written again once a manifest may name it: the checksums are those of the first one.
+  const bool over = status.ok() || build->context.cancelled() || !IsStillLacking(*build);
   {
     const std::lock_guard lock(mutex_);
     const auto entry = builds_.find({build->segment.id, build->index->id});
@@ -150,11 +151,11 @@ bool BuildQueue::IsDefined(const model::IndexMeta& index) const {
                              [&](const IndexPtr& candidate) { return candidate->id == index.id; });
 }
 
-bool BuildQueue::IsStillThere(const Build& build) {
+bool BuildQueue::IsStillLacking(const Build& build) {
   const auto segments = peers_.data_node->SealedSegments(build.channel);
   if (!segments.ok()) return !segments.status().Is(StatusKind::kNotFound);
-  return std::ranges::find(*segments, build.segment.id, &segment::SegmentMeta::id) !=
-         segments->end();
+  const auto segment = std::ranges::find(*segments, build.segment.id, &segment::SegmentMeta::id);
+  return segment != segments->end() && !HasIndex(*segment, *build.index);
 }
 
 void BuildQueue::Cancel(CollectionId collection, std::optional<IndexId> index) {

@@ -90,7 +90,8 @@ class BuildQueue {
                const std::vector<model::IndexPtr>& indexes);
   void Run(const BuildPtr& build);
   Status BuildOne(Build& build);
-  bool IsStillThere(const Build& build);
+  /// The segment is there and has no such index.
+  bool IsStillLacking(const Build& build);
   bool IsDefined(const model::IndexMeta& index) const;
 
   const BuildQueueOptions options_;
