@@ -52,14 +52,25 @@ ExitCode FailUsage(const CLI::App& command, const std::string& message) {
   return ExitCode::kUsage;
 }
 
+std::string JoinedNames(const CLI::App& command) {
+  std::string joined;
+  for (const std::string_view name : NamesOfCommands(command))
+    joined += (joined.empty() ? "" : ", ") + std::string(name);
+  return joined;
+}
+
+ExitCode FailMissing(const CLI::App& command) {
+  return FailUsage(command,
+                   "'" + PathOf(command) + "' needs one of its commands: " + JoinedNames(command));
+}
+
 ExitCode FailUnknown(const CLI::App& command, const std::string& word) {
   const std::vector<std::string_view> names = NamesOfCommands(command);
   std::string message = "'" + PathOf(command) + "' has no command '" + word + "'";
   if (const std::string_view nearest = server::NearestText(word, names); !nearest.empty()) {
     message += "; did you mean '" + std::string(nearest) + "'?";
   } else {
-    message += "; it has:";
-    for (const std::string_view name : names) message += " " + std::string(name);
+    message += "; it has: " + JoinedNames(command);
   }
   return FailUsage(command, message);
 }
@@ -100,8 +111,12 @@ ExitCode Run(int argc, const char* const* argv) {
   try {
     app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
   } catch (const CLI::CallForHelp&) {
-    std::cout << command.help(PathOf(command).substr(0, PathOf(command).rfind(command.get_name())));
+    const CLI::App* parent = command.get_parent();
+    std::cout << command.help(parent == nullptr ? "" : PathOf(*parent));
     return ExitCode::kOk;
+  } catch (const CLI::RequiredError& error) {
+    return command.get_subcommands(nullptr).empty() ? FailUsage(command, error.what())
+                                                    : FailMissing(command);
   } catch (const CLI::ParseError& error) {
     return FailUsage(command, error.what());
   }
