@@ -133,7 +133,8 @@ class Standalone final : public Database {
     node_options.index_rows_min = options_.index_rows_min;
     data_node_ = std::make_unique<roles::DataNodeImpl>(
         roles::DataNodeDeps{meta_, log_, objects_, options_.clock, registry_, &maintain_, options_.warn}, node_options);
-    index_node_ = std::make_unique<roles::IndexNodeImpl>(roles::IndexNodeDeps{objects_, &build_});
+    index_node_ = std::make_unique<roles::IndexNodeImpl>(
+        roles::IndexNodeDeps{objects_, &build_, options_.memory_bytes, used});
     query_node_ = std::make_unique<roles::QueryNodeImpl>(
         roles::QueryNodeDeps{registry_, options_.clock, data_node_.get(), &search_});
     data_coord_ = std::make_unique<roles::DataCoordImpl>(
