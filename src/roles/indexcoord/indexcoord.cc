@@ -286,7 +286,7 @@ Status IndexCoordImpl::AlterIndex(const Context& context, const CollectionName& 
   if (found == indexes.end()) return IndexNotFound(name, index_name);
   if (peers_.query_coord->Loaded(collection->id)) {
     return Status::FailedPrecondition(
-        StatusSubject::kCollection,
+        StatusSubject::kIndex,
         "can't alter index on loaded collection, please release the collection first[collection=" +
             name.collection + "]");
   }
@@ -331,6 +331,7 @@ Status IndexCoordImpl::Describe(const CollectionMeta& collection, IndexDescripti
   // Before the segments: a build that ends in between then counts as done, never as lost.
   const BuildQueue::Progress progress = builds_.ProgressOf(collection.id, index.id);
   int64_t pending = 0;
+  int64_t growing = 0;
   for (uint32_t shard = 0; shard < collection.shards(); ++shard) {
     const model::ChannelId channel{collection.id, shard};
     KITE_ASSIGN_OR_RETURN(const auto segments, peers_.data_node->SealedSegments(channel));
@@ -344,10 +345,15 @@ Status IndexCoordImpl::Describe(const CollectionMeta& collection, IndexDescripti
     // Somebody waits; make sure that somebody works, should a notification have come to nothing.
     if (lacking > 0 && !progress.failed) builds_.Poke(channel);
     pending += lacking;
+    // Rows that no flush has sealed yet are searched without an index, and held up by nothing.
+    KITE_ASSIGN_OR_RETURN(const auto all, peers_.data_node->ListSegments(channel));
+    for (const SegmentInfo& segment : all) growing += segment.sealed ? 0 : segment.rows;
   }
   const auto done = static_cast<int64_t>(std::floor(progress.rows_done));
   description.pending_rows = pending == 0 ? 0 : std::max<int64_t>(pending - done, 1);
   description.indexed_rows = description.total_rows - description.pending_rows;
+  description.total_rows += growing;
+  description.pending_rows += growing;
   if (pending == 0) {
     description.state = IndexState::kFinished;
   } else if (progress.failed) {

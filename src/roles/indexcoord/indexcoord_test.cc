@@ -110,7 +110,7 @@ TEST_F(IndexCoordTest, DropAndAlterNeedARelease) {
                StatusSubject::kIndex,
                "index cannot be dropped, collection is loaded, please release it first");
   ExpectStatus(coord_->AlterIndex(context_, docs_, "vec", {{"mmap.enabled", "true"}}, {}),
-               StatusKind::kFailedPrecondition, StatusSubject::kCollection,
+               StatusKind::kFailedPrecondition, StatusSubject::kIndex,
                "can't alter index on loaded collection");
   EXPECT_TRUE(coord_->DropIndex(context_, docs_, "num", "").ok());
   query_coord_.SetLoaded(channel_.collection, std::nullopt);

@@ -28,15 +28,15 @@ CollectionMeta WithoutAlias(const CollectionMeta& meta, const std::string& alias
 
 Status RootCoordImpl::CheckAliasTarget(const CollectionName& name, const std::string& alias,
                                        CollectionPtr& target) const {
-  KITE_RETURN_IF_ERROR(model::ValidateName("collection alias", alias, StatusSubject::kAlias));
+  KITE_RETURN_IF_ERROR(model::ValidateName("collection alias", alias, StatusSubject::kParameter));
   KITE_ASSIGN_OR_RETURN(target, catalog_.Find(name));
   // An alias of an alias would have to follow it when it moves.
   if (target->name() != name.collection) return CollectionNotFound(name);
   const auto taken = catalog_.Find({name.database, alias});
   if (taken.ok() && (*taken)->name() == alias) {
-    return Status::AlreadyExists(StatusSubject::kAlias,
-                                 "alias and collection name conflict[database=" +
-                                     DatabaseNameOf(name.database) + "][alias=" + alias + "]");
+    return Status::InvalidArgument(StatusSubject::kAlias,
+                                   "alias and collection name conflict[database=" +
+                                       DatabaseNameOf(name.database) + "][alias=" + alias + "]");
   }
   return {};
 }

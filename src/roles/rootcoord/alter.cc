@@ -157,14 +157,14 @@ Status RootCoordImpl::RenameCollection(const Context& context, const CollectionN
   KITE_ASSIGN_OR_RETURN(const CollectionPtr collection, catalog_.Find(from));
   if (collection->name() != from.collection) {
     return Status::InvalidArgument(
-        StatusSubject::kAlias,
+        StatusSubject::kCollection,
         "unsupported use an alias to rename collection, alias:" + from.collection);
   }
   KITE_ASSIGN_OR_RETURN(const DatabasePtr database, catalog_.FindDatabase(new_database));
   const auto taken = catalog_.Find({new_database, to.collection});
   if (taken.ok() && (*taken)->name() != to.collection) {
-    return Status::AlreadyExists(StatusSubject::kAlias,
-                                 "cannot rename collection to an existing alias: " + to.collection);
+    return Status::InvalidArgument(
+        StatusSubject::kAlias, "cannot rename collection to an existing alias: " + to.collection);
   }
   if (taken.ok()) {
     return Status::AlreadyExists(StatusSubject::kCollection,

@@ -91,7 +91,7 @@ Status RootCoordImpl::CreateCollection(const Context& context,
   const auto existing = catalog_.Find({request.database, schema.name});
   if (existing.ok()) {
     if ((*existing)->name() != schema.name) {
-      return Status::AlreadyExists(
+      return Status::InvalidArgument(
           StatusSubject::kAlias,
           "collection name [" + schema.name +
               "] conflicts with an existing alias, please choose a unique name");
@@ -123,7 +123,7 @@ Status RootCoordImpl::DropCollection(const Context& context, const CollectionNam
   if (found.status().Is(StatusKind::kNotFound, StatusSubject::kCollection)) return {};
   KITE_ASSIGN_OR_RETURN(const CollectionPtr collection, found);
   if (collection->name() != name.collection) {
-    return Status::InvalidArgument(StatusSubject::kAlias,
+    return Status::InvalidArgument(StatusSubject::kCollection,
                                    "cannot drop the collection via alias = " + name.collection);
   }
   if (!collection->aliases.empty()) {
@@ -132,10 +132,9 @@ Status RootCoordImpl::DropCollection(const Context& context, const CollectionNam
       aliases += (aliases.empty() ? "" : " ") + alias;
     }
     return Status::FailedPrecondition(
-        StatusSubject::kCollection,
-        "unable to drop the collection [" + name.collection +
-            "] because it has associated aliases [" + aliases +
-            "], please remove all aliases before dropping the collection");
+        StatusSubject::kAlias, "unable to drop the collection [" + name.collection +
+                                   "] because it has associated aliases [" + aliases +
+                                   "], please remove all aliases before dropping the collection");
   }
   return DropNow(context, collection);
 }

@@ -54,7 +54,7 @@ Status RootCoordImpl::DropPartition(const Context& context, const CollectionName
   if (loaded && (loaded->partitions.empty() ||
                  std::ranges::find(loaded->partitions, partition) != loaded->partitions.end())) {
     return Status::FailedPrecondition(
-        StatusSubject::kPartition,
+        StatusSubject::kNone,
         "partition cannot be dropped, partition is loaded, please release it first");
   }
   CollectionMeta changed = *collection;

@@ -158,9 +158,9 @@ TEST_F(RootCoordTest, DropRefusesAliases) {
   Create("docs");
   ASSERT_TRUE(root_->CreateAlias(context_, Name("docs"), "a").ok());
   ExpectStatus(root_->DropCollection(context_, Name("a")), StatusKind::kInvalidArgument,
-               StatusSubject::kAlias, "cannot drop the collection via alias = a");
+               StatusSubject::kCollection, "cannot drop the collection via alias = a");
   ExpectStatus(root_->DropCollection(context_, Name("docs")), StatusKind::kFailedPrecondition,
-               StatusSubject::kCollection,
+               StatusSubject::kAlias,
                "unable to drop the collection [docs] because it has associated aliases [a]");
   ASSERT_TRUE(root_->DropAlias(context_, "", "a").ok());
   EXPECT_TRUE(root_->DropCollection(context_, Name("docs")).ok());
@@ -236,15 +236,15 @@ TEST_F(RootCoordTest, Aliases) {
   EXPECT_EQ(Get("a")->name(), "one");
   ExpectStatus(root_->CreateAlias(context_, Name("two"), "a"), StatusKind::kAlreadyExists,
                StatusSubject::kAlias, "a is alias to another collection: one");
-  ExpectStatus(root_->CreateAlias(context_, Name("two"), "one"), StatusKind::kAlreadyExists,
+  ExpectStatus(root_->CreateAlias(context_, Name("two"), "one"), StatusKind::kInvalidArgument,
                StatusSubject::kAlias, "alias and collection name conflict");
   ExpectStatus(root_->CreateAlias(context_, Name("nope"), "c"), StatusKind::kNotFound,
                StatusSubject::kCollection, "[collection=nope]");
   ExpectStatus(root_->CreateAlias(context_, Name("a"), "c"), StatusKind::kNotFound,
                StatusSubject::kCollection, "[collection=a]");
   ExpectStatus(root_->CreateAlias(context_, Name("one"), "a b"), StatusKind::kInvalidArgument,
-               StatusSubject::kAlias, "Invalid collection alias: a b");
-  ExpectStatus(root_->CreateCollection(context_, CreateRequest("a")), StatusKind::kAlreadyExists,
+               StatusSubject::kParameter, "Invalid collection alias: a b");
+  ExpectStatus(root_->CreateCollection(context_, CreateRequest("a")), StatusKind::kInvalidArgument,
                StatusSubject::kAlias, "collection name [a] conflicts with an existing alias");
 }
 
@@ -301,7 +301,7 @@ TEST_F(RootCoordTest, DropOfLoadedPartition) {
   const CollectionPtr docs = Get("docs");
   query_coord_.SetLoaded(docs->id, model::LoadMeta{docs->id, {}, 1});
   ExpectStatus(root_->DropPartition(context_, Name("docs"), "p"), StatusKind::kFailedPrecondition,
-               StatusSubject::kPartition,
+               StatusSubject::kNone,
                "partition cannot be dropped, partition is loaded, please release it first");
   query_coord_.SetLoaded(docs->id, model::LoadMeta{docs->id, {docs->FindPartition("p")->id}, 1});
   EXPECT_FALSE(root_->DropPartition(context_, Name("docs"), "p").ok());
@@ -332,13 +332,13 @@ TEST_F(RootCoordTest, Rename) {
   EXPECT_EQ(before->name(), "docs") << "what a reader holds does not change";
 
   ExpectStatus(root_->RenameCollection(context_, Name("a"), Name("b")),
-               StatusKind::kInvalidArgument, StatusSubject::kAlias,
+               StatusKind::kInvalidArgument, StatusSubject::kCollection,
                "unsupported use an alias to rename collection, alias:a");
   ExpectStatus(root_->RenameCollection(context_, Name("papers"), Name("other")),
                StatusKind::kAlreadyExists, StatusSubject::kCollection,
                "duplicated new collection name default:other with other collection name or alias");
   ExpectStatus(root_->RenameCollection(context_, Name("other"), Name("a")),
-               StatusKind::kAlreadyExists, StatusSubject::kAlias,
+               StatusKind::kInvalidArgument, StatusSubject::kAlias,
                "cannot rename collection to an existing alias: a");
   ExpectStatus(root_->RenameCollection(context_, Name("papers"), Name("papers")),
                StatusKind::kInvalidArgument, StatusSubject::kCollection, "should be different");
