@@ -9,17 +9,22 @@ void ConfigFlags::AddTo(CLI::App& command, ConfigFlags& flags) {
       .add_option("--config", flags.file,
                   "Configuration file, or a folder with milvus.yaml, default.yaml, user.yaml\n"
                   "(default: the folder named by MILVUSCONF, else ./configs)")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->take_last();
   command.add_option("--data", flags.data, "Folder that holds everything (default: ./kite-data)")
-      ->type_name("DIR");
+      ->type_name("DIR")
+      ->take_last();
   command.add_option("--address", flags.address, "IP address for clients (default: 127.0.0.1)")
-      ->type_name("A");
+      ->type_name("A")
+      ->take_last();
   command.add_option("--port", flags.port, "Port for clients, 0 = a free one (default: 19530)")
-      ->type_name("P");
+      ->type_name("P")
+      ->take_last();
   command
       .add_option("--metrics-port", flags.metrics_port,
                   "Port of health pages and metrics, 0 = a free one (default: 9091)")
-      ->type_name("P");
+      ->type_name("P")
+      ->take_last();
   command.add_option("--set", flags.settings, "Set a configuration key; may be given again")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);

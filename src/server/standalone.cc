@@ -10,6 +10,7 @@
 #include "server/address_file.h"
 #include "server/build_info.h"
 #include "server/database.h"
+#include "server/heap.h"
 #include "server/http_server.h"
 #include "server/log.h"
 #include "server/metered_proxy.h"
@@ -26,6 +27,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds kDrainMax{4500};
 /// Of those, what calls under way get to finish.
 constexpr milliseconds kCallsMax{2500};
+/// Without calls for this long, freed memory goes back to the system.
+constexpr milliseconds kTrimAfter{1000};
 /// How often a starting database is asked whether it is ready.
 constexpr milliseconds kReadyPoll{2};
 
@@ -110,6 +113,24 @@ class Stopwatch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
+/// What is done about every call.
+class Observer final : public api::CallObserver {
+ public:
+  explicit Observer(Metrics& metrics) : metrics_(metrics) {}
+
+  void OnCall(std::string_view method, int32_t code, double latency_ms) override {
+    metrics_.OnCall(method, code, latency_ms);
+    trim_.Touch();
+  }
+  void OnDefect(std::string_view method, std::string_view what) override {
+    metrics_.OnDefect(method, what);
+  }
+
+ private:
+  Metrics& metrics_;
+  IdleTrim trim_{kTrimAfter};
+};
+
 /// Everything that lives as long as the server; members end in reverse order.
 class Standalone {
  public:
@@ -157,6 +178,7 @@ class Standalone {
     roles::Roles roles = database_->roles();
     proxy_.emplace(*roles.proxy, metrics_);
     roles.proxy = &*proxy_;
+    observer_.emplace(metrics_);
     const BuildInfo& build = ThisBuild();
     api::ServerInfo info;
     info.version = build.milvus_version;
@@ -169,7 +191,7 @@ class Standalone {
     options.max_send_bytes = static_cast<size_t>(config_.Int("proxy.grpc.serverMaxSendSize"));
     options.rpc_threads = static_cast<size_t>(config_.Int("kite.threads.rpc"));
     KITE_ASSIGN_OR_RETURN(grpc_,
-                          api::GrpcServer::Start(options, roles, std::move(info), &metrics_));
+                          api::GrpcServer::Start(options, roles, std::move(info), &*observer_));
     pages_.SetDatabase(*database_, true);
     log_.Debug("the port for clients is open", {{"ms", watch_.Lap()}});
 
@@ -232,6 +254,7 @@ class Standalone {
   std::unique_ptr<HttpServer> http_;
   std::unique_ptr<Database> database_;
   std::optional<MeteredProxy> proxy_;
+  std::optional<Observer> observer_;
   std::unique_ptr<api::GrpcServer> grpc_;
   bool announced_ = false;
 };
@@ -251,6 +274,7 @@ Status RunWithLog(const Config& config, Log& log) {
 }  // namespace
 
 ExitCode RunStandalone(const Config& config) {
+  LimitHeapArenas();
   const Result<std::unique_ptr<Log>> log = Log::Open(LogOptionsOf(config));
   if (!log.ok()) {
     std::fprintf(stderr, "kite: %s\n", log.status().message().c_str());
