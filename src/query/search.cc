@@ -150,6 +150,7 @@ Result<std::vector<std::vector<Hit>>> SearchSegments(const Context& context, Exe
     ties.params.range = Exactly(search.metric, last);
     ties.params.after = engine::BeforeAllHits(search.metric);  // exact
     ties.params.k = kTiesMax;
+    ties.params.params.clear();  // of a walk, which this is not
     KITE_ASSIGN_OR_RETURN(auto tied, SearchAndReduce(context, executor, segments, key_field.id, filter, ties));
     std::erase_if(hits, [last](const Hit& hit) { return hit.score == last; });
     hits.insert(hits.end(), tied.front().begin(), tied.front().end());

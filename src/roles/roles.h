@@ -263,6 +263,7 @@ struct SearchPlan {
   std::vector<model::FieldId> output_fields;
   std::optional<model::FieldId> group_by;
   std::optional<model::Timestamp> pinned;      ///< read exactly at T
+  bool keep_history = false;                   ///< an iterator: keep the history back to T for its next page
   std::vector<int64_t> positions;              ///< per channel: wait until applied; 0 = what is there
   bool ignore_growing = false;
   size_t skip = 0;                             ///< leading hits to drop per query (offset)
@@ -276,6 +277,7 @@ struct QueryPlan {
   std::shared_ptr<const query::Filter> filter;
   std::vector<model::FieldId> output_fields;
   std::optional<model::Timestamp> pinned;
+  bool keep_history = false;  ///< an iterator: keep the history back to T for its next page
   std::vector<int64_t> positions;
   bool ignore_growing = false;
   size_t skip = 0;

@@ -135,7 +135,9 @@ TEST(DatabaseTest, ADamagedCollectionAnswersForItselfAndTheOthersGoOn) {
   }
   const auto segments = disk->List(damaged);
   damaged += "/" + segments->front().name;
-  for (const DirEntry& file : *disk->List(damaged)) ASSERT_TRUE(disk->FlipBit(damaged + "/" + file.name, 777).ok());
+  for (const DirEntry& file : *disk->List(damaged)) {
+    ASSERT_TRUE(disk->FlipBit(damaged + "/" + file.name, file.size * 4).ok());
+  }
   const auto database = OpenOn(disk, "/data");
   EXPECT_EQ(*Nearest(*database, "good", 2), 2);
   const Status status = Nearest(*database, "bad", 2).status();

@@ -59,6 +59,7 @@ class Database {
     options.disk = std::move(disk);
     options.flush_bytes = 20'000;  // small, so that flush and compaction run all the time
     options.index_rows_min = 100;
+    options.warn = [](const std::string& line) { std::printf("warning: %s\n", line.c_str()); };
     auto opened = server::Database::Open(Context(), options);
     if (!opened.ok()) {
       error = opened.status();

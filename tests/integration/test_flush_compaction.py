@@ -165,7 +165,8 @@ def test_the_log_is_cut_after_flushes(private_server, connection):
         client.flush("c")
     payload = 30 * 2100 * DIM * 4
     wait_until(lambda: disk_bytes(server.data / "log") < payload * 0.6, "the log to be cut", 60)
-    assert count(client, "c") == 2000
+    # Inserts do not look for their keys; the last upsert left one row of each key that it named.
+    assert count(client, "c") == 30 * 1900 + 100
 
 
 def test_an_index_survives_compaction(client, name, seed):

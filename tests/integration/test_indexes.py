@@ -202,7 +202,7 @@ FILTERS = [
     "2 < num <= 6",
     "num != 4",
     "text == 'w2'",
-    "text like 'w%'",
+    "text like 'w1%'",
     "text in ['w1', 'zz']",
     "text > 'w3'",
     "flag == true",

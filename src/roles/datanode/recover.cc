@@ -189,6 +189,7 @@ Status DataNodeImpl::DropChannel(const Context& context, model::ChannelId id) {
 struct DataNodeImpl::LiveObjects {
   std::set<std::string> keys;
   std::map<model::ChannelId, uint64_t> manifest_versions;
+  std::map<int64_t, uint64_t> segments;  ///< segment -> version of the manifest that names it
   std::set<int64_t> broken;  ///< what cannot be read names nothing: everything of it is kept
 };
 
@@ -200,6 +201,7 @@ DataNodeImpl::LiveObjects DataNodeImpl::FindLiveObjects() const {
     if (!owned->channel->status().ok()) live.broken.insert(id.collection.value());
     for (const auto& [segment, record] : owned->records) {
       for (std::string& key : ObjectKeys(record.meta)) live.keys.insert(std::move(key));
+      live.segments[segment.value()] = owned->manifest.version;
     }
     live.manifest_versions[id] = owned->manifest.version;
   }
@@ -213,7 +215,12 @@ bool DataNodeImpl::IsOrphan(const std::string& key, const LiveObjects& live) con
   uint64_t version = 0;
   if (std::sscanf(key.c_str(), "segments/%" SCNd64 "/%" SCNd64 "/", &collection, &segment) == 2) {
     // Segments made since the start may be on their way into a manifest.
-    return segment < first_own_segment_id_ && !live.broken.contains(collection) && !live.keys.contains(key);
+    if (segment >= first_own_segment_id_ || live.broken.contains(collection) || live.keys.contains(key)) return false;
+    const auto named = live.segments.find(segment);
+    if (named == live.segments.end()) return true;
+    // Of a live segment only delete files that a later one replaced: its indexes may be on their way in.
+    const size_t name = key.rfind('/') + 1;
+    return std::sscanf(key.c_str() + name, "deletes_%" SCNu64, &version) == 1 && version <= named->second;
   }
   if (std::sscanf(key.c_str(), "manifests/%" SCNd64 "/%" SCNu32 "/%" SCNu64, &collection, &shard, &version) == 3) {
     const auto current = live.manifest_versions.find({model::CollectionId(collection), shard});

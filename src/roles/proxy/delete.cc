@@ -58,9 +58,14 @@ Result<model::MutationResult> ProxyImpl::DeleteByFilter(const Context& context, 
   Status conflict;
   for (int attempt = 0; attempt < kConflictTries; ++attempt) {
     KITE_ASSIGN_OR_RETURN(plan.pinned, deps_.data_node->CloseTimestamp(plan.channels));
-    KITE_ASSIGN_OR_RETURN(const QueryRows rows, deps_.query_node->Query(context, plan));
+    const Result<QueryRows> rows = deps_.query_node->Query(context, plan);
+    if (rows.status().Is(StatusKind::kFailedPrecondition, StatusSubject::kChannel)) {
+      conflict = rows.status();  // a compaction overtook the timestamp; read at a newer one
+      continue;
+    }
+    KITE_RETURN_IF_ERROR(rows.status());
     Result<model::MutationResult> result =
-        DeleteKeys(context, collection, rows.columns.front(), partition, plan.pinned);
+        DeleteKeys(context, collection, rows->columns.front(), partition, plan.pinned);
     if (result.ok() || !result.status().Is(StatusKind::kConflict)) return result;
     conflict = result.status();
   }

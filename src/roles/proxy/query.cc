@@ -38,6 +38,7 @@ Result<model::QueryResult> ProxyImpl::Query(const Context& context, const model:
   plan.positions = target.positions;
   plan.partitions = target.partitions;
   plan.pinned = target.pinned;
+  plan.keep_history = target.pinned.has_value();
   plan.ignore_growing = request.ignore_growing;
   plan.output_fields = output.fetch;
   plan.count_only = output.count;

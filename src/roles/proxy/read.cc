@@ -40,10 +40,19 @@ Result<ProxyImpl::ReadTarget> ProxyImpl::ResolveRead(const Context& context, con
                                                      const std::vector<std::string>& partitions,
                                                      const model::Consistency& consistency, bool is_iterator,
                                                      const std::string& verb) {
+  if (!is_iterator && !consistency.use_collection_default && consistency.level == model::ConsistencyLevel::kStrong &&
+      consistency.guarantee > kGuaranteeLevels) {
+    return Status::InvalidArgument("consistency level Strong takes no guarantee timestamp: leave one of the two out");
+  }
   ReadTarget target;
   KITE_ASSIGN_OR_RETURN(target.collection, deps_.root_coord->GetCollection(context, name));
   const std::optional<model::LoadMeta> loaded = deps_.query_coord->Loaded(target.collection->id);
-  if (!loaded) return NotLoaded(verb, name.collection);
+  if (!loaded) {
+    // A load that failed says why.
+    const Status progress = deps_.query_coord->LoadingProgress(context, name, {}).status();
+    return progress.ok() || progress.Is(StatusKind::kFailedPrecondition) ? NotLoaded(verb, name.collection)
+                                                                        : progress.WithContext("failed to " + verb);
+  }
   KITE_ASSIGN_OR_RETURN(target.partitions, ResolvePartitions(*target.collection, *loaded, partitions));
   for (uint32_t shard = 0; shard < target.collection->shards(); ++shard) {
     target.channels.push_back({target.collection->id, shard});

@@ -140,6 +140,7 @@ Result<SearchPlan> ProxyImpl::PlanSearch(const ReadTarget& target, const SearchR
   plan.positions = target.positions;
   plan.partitions = target.partitions;
   plan.pinned = target.pinned;
+  plan.keep_history = target.pinned.has_value();
   plan.field = field->id;
   KITE_ASSIGN_OR_RETURN(plan.metric, engine::ParseMetric((*index)->metric));
   plan.queries = request.queries;

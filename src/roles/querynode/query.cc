@@ -5,7 +5,7 @@ namespace kite::roles {
 Result<QueryRows> QueryNodeImpl::Query(const Context& context, const QueryPlan& plan) {
   KITE_ASSIGN_OR_RETURN(
       const std::vector<query::PinnedSegment> segments,
-      Pin(context, {plan.channels, plan.positions, plan.partitions, plan.pinned, plan.ignore_growing}));
+      Pin(context, {plan.channels, plan.positions, plan.partitions, plan.pinned, plan.keep_history, plan.ignore_growing}));
   QueryRows result;
   if (plan.count_only) {
     KITE_ASSIGN_OR_RETURN(result.count, query::CountSelected(context, *deps_.search, segments, plan.filter.get()));

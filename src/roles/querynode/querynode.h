@@ -42,6 +42,7 @@ class QueryNodeImpl final : public QueryNode {
     const std::vector<int64_t>& positions;
     const std::vector<model::PartitionId>& partitions;
     std::optional<model::Timestamp> pinned;
+    bool keep_history = false;
     bool ignore_growing = false;
   };
   Result<std::vector<query::PinnedSegment>> Pin(const Context& context, const ReadScope& scope) const;

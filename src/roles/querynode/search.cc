@@ -16,7 +16,9 @@ Result<std::vector<query::PinnedSegment>> QueryNodeImpl::Pin(const Context& cont
   for (size_t i = 0; i < scope.channels.size(); ++i) {
     KITE_ASSIGN_OR_RETURN(const std::shared_ptr<channel::Channel> channel, deps_.registry->Find(scope.channels[i]));
     if (i < scope.positions.size()) KITE_RETURN_IF_ERROR(channel->WaitApplied(context, scope.positions[i]));
-    if (scope.pinned) channel->Pin(*scope.pinned, deps_.clock->NowMicros() / 1000, kPinLeaseMs);
+    if (scope.pinned && scope.keep_history) {
+      channel->Pin(*scope.pinned, deps_.clock->NowMicros() / 1000, kPinLeaseMs);
+    }
     KITE_ASSIGN_OR_RETURN(const channel::Snapshot snapshot, channel->Read(scope.pinned));
     for (const auto& sealed : snapshot.view->sealed) {
       if (wanted(*sealed)) segments.push_back({sealed, snapshot.timestamp});
@@ -45,7 +47,7 @@ std::vector<uint64_t> PackQueries(const std::vector<std::string_view>& queries) 
 Result<model::SearchResult> QueryNodeImpl::Search(const Context& context, const SearchPlan& plan) {
   KITE_ASSIGN_OR_RETURN(
       const std::vector<query::PinnedSegment> segments,
-      Pin(context, {plan.channels, plan.positions, plan.partitions, plan.pinned, plan.ignore_growing}));
+      Pin(context, {plan.channels, plan.positions, plan.partitions, plan.pinned, plan.keep_history, plan.ignore_growing}));
   const std::vector<uint64_t> packed = PackQueries(plan.queries);
   query::VectorSearch search;
   search.field = plan.field;
