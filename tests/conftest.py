@@ -17,6 +17,16 @@ def pytest_report_header() -> list[str]:
     return [f"kite: {kite_binary()}", f"pymilvus: {pymilvus.__version__}", f"seed: {base_seed()} (KITE_SEED)"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what known_gaps.txt lists: those tests run, and their failure is expected."""
+    lines = (Path(__file__).parent / "known_gaps.txt").read_text().splitlines()
+    gaps = [line.split(" | ", 1) for line in lines if line and not line.startswith("#")]
+    for item in items:
+        for part, why in gaps:
+            if part in item.nodeid:
+                item.add_marker(pytest.mark.xfail(reason=why, strict=False))
+
+
 def base_seed() -> int:
     return int(os.environ.get("KITE_SEED", "20261121"))
 

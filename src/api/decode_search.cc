@@ -66,7 +66,7 @@ Result<DataType> QueryType(int placeholder_type) {
 Status CheckQueryLengths(const pb_common::PlaceholderValue& value, DataType type) {
   for (const std::string& query : value.values()) {
     if (query.size() % ElementBytes(type) != 0) {
-      return BadParameter("a query vector has " + std::to_string(query.size()) + " bytes, which makes no whole dimensions: it is no multiple of " +
+      return BadParameter("a query vector has " + std::to_string(query.size()) + " bytes, which is no multiple of " +
                           std::to_string(ElementBytes(type)) + ", the size of an element of " +
                           std::string(DataTypeName(type)));
     }
