@@ -105,7 +105,8 @@ Result<OpenedSegment> DataNodeImpl::OpenSegment(const Context& context, const Ow
 Status DataNodeImpl::PrepareLoaded(const Context& context, const OwnedChannel& owned, const OpenedSegment& opened) {
   for (const model::IndexPtr& index : peers_.index_coord->Indexes(owned.channel->id().collection)) {
     const model::FieldSchema* field = owned.channel->schema()->Find(index->field);
-    if (field == nullptr) continue;
+    // Indexes on arrays and JSON are accepted; filters on them scan.
+    if (field == nullptr || field->type == model::DataType::kArray || field->type == model::DataType::kJson) continue;
     if (!model::IsVector(field->type)) {
       KITE_RETURN_IF_ERROR(opened.segment->BuildScalarIndex(index->field));
       continue;

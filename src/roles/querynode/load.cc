@@ -12,7 +12,8 @@ Status LoadSegment(const Context& context, const model::CollectionSchema& schema
   if (meta == metas.end()) return {};  // replaced meanwhile; what took its place was loaded by the writer
   for (const model::IndexPtr& index : indexes) {
     const model::FieldSchema* field = schema.Find(index->field);
-    if (field == nullptr) continue;
+    // Indexes on arrays and JSON are accepted; filters on them scan.
+    if (field == nullptr || field->type == model::DataType::kArray || field->type == model::DataType::kJson) continue;
     if (!model::IsVector(field->type)) {
       KITE_RETURN_IF_ERROR(sealed.BuildScalarIndex(index->field));
       continue;
