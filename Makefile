@@ -63,10 +63,18 @@ unit: build ## unit tests only
 integration: build ## the clients' tests only, once with each pymilvus release
 	$(call pytest-folder,tests/integration,$(PYMILVUS_VERSION))
 	$(call pytest-folder,tests/integration,$(PYMILVUS_OLD_VERSION))
+	$(call pytest-folder,tests/soak,$(PYMILVUS_VERSION))
 
 .PHONY: soak
-soak: build ## hours of mixed load with faults
+soak: build ## 300 cycles of kill -9, 200 of power loss, 10 000 filters, 1 000 searches
+	KITE_SOAK_CYCLES=300 $(MAKE) --no-print-directory soak-clients
+	cmake --build build/release --parallel $(JOBS) --target kite_fault_test
+	KITE_CYCLES=200 build/release/kite_fault_test
+
+.PHONY: soak-clients
+soak-clients:
 	$(call pytest-folder,tests/soak,$(PYMILVUS_VERSION))
+	$(call pytest-folder,tests/property,$(PYMILVUS_VERSION))
 
 .PHONY: demo
 demo: build ## questions to 12 000 descriptions of Debian packages, embedded and indexed (about 2 minutes)
