@@ -63,6 +63,7 @@ unit: build ## unit tests only
 integration: build ## the clients' tests only, once with each pymilvus release
 	$(call pytest-folder,tests/integration,$(PYMILVUS_VERSION))
 	$(call pytest-folder,tests/integration,$(PYMILVUS_OLD_VERSION))
+	$(call pytest-folder,tests/property,$(PYMILVUS_VERSION))
 	$(call pytest-folder,tests/soak,$(PYMILVUS_VERSION))
 
 .PHONY: soak
