@@ -224,7 +224,8 @@ int64_t Channel::CountRows(std::optional<model::PartitionId> partition) const {
 
 size_t Channel::GrowingBytes() const {
   size_t bytes = 0;
-  for (const auto& segment : view()->growing) bytes += segment->memory_bytes();
+  const ViewPtr current = view();
+  for (const auto& segment : current->growing) bytes += segment->memory_bytes();
   return bytes;
 }
 

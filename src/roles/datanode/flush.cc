@@ -190,7 +190,8 @@ Result<std::vector<segment::SegmentMeta>> DataNodeImpl::SealedSegments(model::Ch
   KITE_RETURN_IF_ERROR(owned->channel->status());
   std::lock_guard lock(owned->commit_mutex);
   std::vector<segment::SegmentMeta> metas;
-  for (const auto& sealed : owned->channel->view()->sealed) metas.push_back(owned->records.at(sealed->id()).meta);
+  const channel::ViewPtr view = owned->channel->view();
+  for (const auto& sealed : view->sealed) metas.push_back(owned->records.at(sealed->id()).meta);
   return metas;
 }
 

@@ -55,7 +55,8 @@ Status QueryNodeImpl::ReleaseChannel(model::ChannelId id) {
   const Result<std::shared_ptr<channel::Channel>> channel = deps_.registry->Find(id);
   if (!channel.ok()) return {};
   (*channel)->SetLoaded(false);
-  for (const auto& sealed : (*channel)->view()->sealed) {
+  const channel::ViewPtr view = (*channel)->view();
+  for (const auto& sealed : view->sealed) {
     for (const model::FieldSchema& field : (*channel)->schema()->fields) {
       if (model::IsVector(field.type)) {
         sealed->DropIndex(field.id);
@@ -71,7 +72,8 @@ Result<size_t> QueryNodeImpl::EstimateLoadBytes(model::ChannelId id, const std::
   KITE_ASSIGN_OR_RETURN(const std::shared_ptr<channel::Channel> channel, deps_.registry->Find(id));
   KITE_RETURN_IF_ERROR(channel->status());
   size_t bytes = 0;
-  for (const auto& sealed : channel->view()->sealed) bytes += sealed->EstimateLoadBytes();
+  const channel::ViewPtr view = channel->view();
+  for (const auto& sealed : view->sealed) bytes += sealed->EstimateLoadBytes();
   // Indexes built since a segment was opened are known to the writer only.
   KITE_ASSIGN_OR_RETURN(const std::vector<segment::SegmentMeta> metas, deps_.data_node->SealedSegments(id));
   for (const segment::SegmentMeta& meta : metas) {
