@@ -51,7 +51,7 @@ Status SchemaError(std::string message) {
   return Status::InvalidArgument(StatusSubject::kSchema, std::move(message));
 }
 
-Status CheckFieldName(const FieldSchema& field) {
+Status CheckFieldName(const FieldSchema& field, size_t name_bytes_max) {
   if (field.is_dynamic) {
     return FieldError("cannot explicitly set a field as a dynamic field: " + Shown(field.name) +
                       "; set enable_dynamic_field on the schema instead");
@@ -63,7 +63,7 @@ Status CheckFieldName(const FieldSchema& field) {
     return FieldError("Invalid field name: " + field.name +
                       ". The name is reserved: schema contains system field.");
   }
-  KITE_RETURN_IF_ERROR(ValidateName("field", field.name, StatusSubject::kField));
+  KITE_RETURN_IF_ERROR(ValidateName("field", field.name, StatusSubject::kField, name_bytes_max));
   if (IsFilterKeyword(field.name)) {
     return FieldError("Invalid field name: " + field.name + ". " + field.name +
                       " is a keyword of filter expressions.");
@@ -301,7 +301,8 @@ Status CheckTogether(const CollectionSchema& schema, const SchemaLimits& limits)
 }
 
 Status CheckNames(const CollectionSchema& schema, const SchemaLimits& limits) {
-  KITE_RETURN_IF_ERROR(ValidateName("collection", schema.name, StatusSubject::kCollection));
+  KITE_RETURN_IF_ERROR(
+      ValidateName("collection", schema.name, StatusSubject::kCollection, limits.name_bytes_max));
   if (schema.description.size() > limits.description_bytes_max) {
     return SchemaError("the description of collection " + schema.name + " has " +
                        std::to_string(schema.description.size()) + " bytes, at most " +
@@ -314,7 +315,7 @@ Status CheckNames(const CollectionSchema& schema, const SchemaLimits& limits) {
   }
   std::unordered_set<std::string_view> names;
   for (const FieldSchema& field : schema.fields) {
-    KITE_RETURN_IF_ERROR(CheckFieldName(field));
+    KITE_RETURN_IF_ERROR(CheckFieldName(field, limits.name_bytes_max));
     if (!names.insert(field.name).second) {
       return SchemaError("duplicated field name " + field.name + " found");
     }
@@ -381,7 +382,8 @@ Result<CollectionSchema> PrepareSchema(CollectionSchema schema, const SchemaLimi
   return schema;
 }
 
-Status ValidateName(std::string_view what, std::string_view name, StatusSubject subject) {
+Status ValidateName(std::string_view what, std::string_view name, StatusSubject subject,
+                    size_t bytes_max) {
   const std::string noun =
       what.ends_with("alias") ? std::string(what) : std::string(what) + " name";
   const bool is_partition = subject == StatusSubject::kPartition;
@@ -389,7 +391,6 @@ Status ValidateName(std::string_view what, std::string_view name, StatusSubject 
     return Status::InvalidArgument(subject, "Invalid " + noun + ": " + Shown(name) + ". " + reason);
   };
   if (name.empty()) return Status::InvalidArgument(subject, noun + " should not be empty");
-  const size_t bytes_max = SchemaLimits().name_bytes_max;
   if (name.size() > bytes_max) {
     return fail("The length of a " + noun + " must be less than " + std::to_string(bytes_max) +
                 " characters.");

@@ -1,4 +1,5 @@
-// Schemas: fields, their parameters and limits. Immutable once a collection exists; shared by pointer.
+// Schemas: fields, their parameters and limits. Immutable once a collection exists; shared by
+// pointer.
 #pragma once
 
 #include <memory>
@@ -27,8 +28,8 @@ struct FieldSchema {
   bool is_dynamic = false;  ///< the hidden `$meta` field
   bool is_partition_key = false;
   bool is_clustering_key = false;
-  Value default_value;      ///< monostate: none
-  Properties type_params;   ///< as the client gave them, for describe ("mmap.enabled", ...)
+  Value default_value;     ///< monostate: none
+  Properties type_params;  ///< as the client gave them, for describe ("mmap.enabled", ...)
   Properties index_params;
 
   friend bool operator==(const FieldSchema&, const FieldSchema&) = default;
@@ -62,17 +63,21 @@ struct CollectionSchema {
   friend bool operator==(const CollectionSchema&, const CollectionSchema&) = default;
 };
 
-/// Checks a schema as a client sent it (names, types, parameters, one primary key, at least one vector ...),
-/// reads dim / max_length / max_capacity from type_params, gives field ids and appends `$meta`.
-/// Errors: InvalidArgument(Schema / Field / Collection) or Unimplemented that names the field and the feature.
+/// Checks a schema as a client sent it (names, types, parameters, one primary key, at least one
+/// vector ...), reads dim / max_length / max_capacity from type_params, gives field ids and appends
+/// `$meta`. Errors: InvalidArgument(Schema / Field / Collection) or Unimplemented that names the
+/// field and the feature.
 Result<CollectionSchema> PrepareSchema(CollectionSchema schema, const SchemaLimits& limits);
 
-/// The part of PrepareSchema that looks at one field alone: its type, parameters, flags and default value. Reads
-/// dim / max_length / max_capacity from type_params. For changes of a field of an existing collection.
+/// The part of PrepareSchema that looks at one field alone: its type, parameters, flags and default
+/// value. Reads dim / max_length / max_capacity from type_params. For changes of a field of an
+/// existing collection.
 Status CheckField(FieldSchema& field, std::string_view collection, const SchemaLimits& limits);
 
-/// "collection", "field", ... names: 1-255 bytes of letters, digits and underscore, not beginning with a digit.
-/// Partition names (subject kPartition) may begin with a digit and contain '-', as in Milvus.
-Status ValidateName(std::string_view what, std::string_view name, StatusSubject subject);
+/// "collection", "field", ... names: 1 to `bytes_max` bytes of letters, digits and underscore, not
+/// beginning with a digit. Partition names (subject kPartition) may begin with a digit and contain
+/// '-', as in Milvus.
+Status ValidateName(std::string_view what, std::string_view name, StatusSubject subject,
+                    size_t bytes_max = SchemaLimits().name_bytes_max);
 
 }  // namespace kite::model

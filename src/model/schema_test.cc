@@ -315,6 +315,21 @@ TEST(PrepareSchema, NullableFields) {
   EXPECT_TRUE(PrepareSchema(Schema({vector, json}), {}).ok());
 }
 
+TEST(PrepareSchema, ConfiguredLimits) {
+  SchemaLimits limits;
+  limits.name_bytes_max = 4;
+  EXPECT_TRUE(PrepareSchema(Schema(), limits).ok());
+  CollectionSchema schema = Schema();
+  schema.name = "paper";
+  EXPECT_NE(PrepareSchema(schema, limits).status().message().find("must be less than 4 characters"),
+            std::string::npos);
+  EXPECT_FALSE(PrepareSchema(Schema({Scalar("title", DataType::kBool)}), limits).ok());
+  limits = SchemaLimits();
+  limits.dim_max = 7;
+  EXPECT_NE(PrepareSchema(Schema(), limits).status().message().find("in range 2 ~ 7"),
+            std::string::npos);
+}
+
 TEST(PrepareSchema, Limits) {
   CollectionSchema schema = Schema();
   schema.description = std::string(1025, 'd');

@@ -115,6 +115,7 @@ class Standalone final : public Database {
     registry_ = std::make_shared<channel::Registry>();
     roles::RootCoordOptions root_options;
     root_options.streams = kStreams;
+    root_options.schema = options_.schema;
     KITE_ASSIGN_OR_RETURN(root_coord_, roles::RootCoordImpl::Open(context, {meta_, options_.clock, {}, options_.warn},
                                                                   root_options));
     roles::BuildQueueOptions build_options;

@@ -28,6 +28,7 @@ struct DatabaseOptions {
   uint64_t segment_bytes_target = uint64_t{1} << 30;
   uint64_t log_bytes_max = uint64_t{8} << 30;        ///< hard limit of the write-ahead log
   int64_t index_rows_min = 1024;                     ///< smaller segments are scanned
+  model::SchemaLimits schema;                        ///< of collections created from now on
   std::function<void(const std::string&)> warn;      ///< a line for the operator
 };
 

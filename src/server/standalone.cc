@@ -59,6 +59,12 @@ DatabaseOptions DatabaseOptionsOf(const Config& config, Log& log) {
   options.segment_bytes_target = uint64_t{size("dataCoord.segment.maxSize")} << 20;
   options.log_bytes_max = size("kite.log.maxBytes");
   options.index_rows_min = config.Int("indexCoord.segment.minSegmentNumRowsToEnableIndex");
+  options.schema.fields_max = size("proxy.maxFieldNum");
+  options.schema.vector_fields_max = size("proxy.maxVectorFieldNum");
+  options.schema.dim_max = static_cast<uint32_t>(config.Int("proxy.maxDimension"));
+  options.schema.varchar_bytes_max = static_cast<uint32_t>(config.Int("proxy.maxVarCharLength"));
+  options.schema.shards_max = static_cast<uint32_t>(config.Int("proxy.maxShardNum"));
+  options.schema.name_bytes_max = size("proxy.maxNameLength");
   options.warn = [&log](const std::string& line) { log.Warn(line); };
   return options;
 }

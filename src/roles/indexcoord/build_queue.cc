@@ -104,9 +104,12 @@ void BuildQueue::Enqueue(ChannelId channel, const std::vector<segment::SegmentMe
 
 void BuildQueue::Run(const BuildPtr& build) {
   const Status status = BuildOne(*build);
-  // What a compaction has replaced is no failure, whatever the build ran into. And a file must not
-  // be written again once a manifest may name it: the checksums are those of the first one.
-  const bool over = status.ok() || build->context.cancelled() || !IsStillLacking(*build);
+  // What a compaction has replaced is no failure, whatever the build ran into.
+  bool over = status.ok() || build->context.cancelled();
+  if (!over) {
+    const auto lacking = IsLacking(*build);
+    over = lacking.ok() && !*lacking;
+  }
   {
     const std::lock_guard lock(mutex_);
     const auto entry = builds_.find({build->segment.id, build->index->id});
@@ -128,6 +131,10 @@ void BuildQueue::Run(const BuildPtr& build) {
 
 Status BuildQueue::BuildOne(Build& build) {
   KITE_RETURN_IF_ERROR(build.context.Check());
+  // The scan that asked for it may have been overtaken by a build that ended. A file must not be
+  // written again once a manifest names it: the checksums there are those of the first one.
+  KITE_ASSIGN_OR_RETURN(const bool lacking, IsLacking(build));
+  if (!lacking) return {};
   BuildTask task;
   KITE_ASSIGN_OR_RETURN(task.collection,
                         peers_.root_coord->GetCollection(build.context, build.channel.collection));
@@ -151,9 +158,10 @@ bool BuildQueue::IsDefined(const model::IndexMeta& index) const {
                              [&](const IndexPtr& candidate) { return candidate->id == index.id; });
 }
 
-bool BuildQueue::IsStillLacking(const Build& build) {
+Result<bool> BuildQueue::IsLacking(const Build& build) {
   const auto segments = peers_.data_node->SealedSegments(build.channel);
-  if (!segments.ok()) return !segments.status().Is(StatusKind::kNotFound);
+  if (segments.status().Is(StatusKind::kNotFound)) return false;
+  KITE_RETURN_IF_ERROR(segments.status());
   const auto segment = std::ranges::find(*segments, build.segment.id, &segment::SegmentMeta::id);
   return segment != segments->end() && !HasIndex(*segment, *build.index);
 }

@@ -91,7 +91,7 @@ class BuildQueue {
   void Run(const BuildPtr& build);
   Status BuildOne(Build& build);
   /// The segment is there and has no such index.
-  bool IsStillLacking(const Build& build);
+  Result<bool> IsLacking(const Build& build);
   bool IsDefined(const model::IndexMeta& index) const;
 
   const BuildQueueOptions options_;

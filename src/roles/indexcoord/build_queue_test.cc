@@ -140,6 +140,7 @@ TEST_F(IndexCoordTest, AtMostSoManyAtATime) {
   EXPECT_TRUE(EventuallyFinished("vec2"));
   EXPECT_EQ(data_node_.indexes(channel_), 60u);
   EXPECT_LE(index_node_.running_max(), 2);
+  EXPECT_EQ(index_node_.builds(), 60) << "nothing is built twice";
 }
 
 TEST_F(IndexCoordTest, FullExecutorIsNoLoss) {

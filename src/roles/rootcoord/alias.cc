@@ -28,7 +28,8 @@ CollectionMeta WithoutAlias(const CollectionMeta& meta, const std::string& alias
 
 Status RootCoordImpl::CheckAliasTarget(const CollectionName& name, const std::string& alias,
                                        CollectionPtr& target) const {
-  KITE_RETURN_IF_ERROR(model::ValidateName("collection alias", alias, StatusSubject::kParameter));
+  KITE_RETURN_IF_ERROR(model::ValidateName("collection alias", alias, StatusSubject::kParameter,
+                                           options_.schema.name_bytes_max));
   KITE_ASSIGN_OR_RETURN(target, catalog_.Find(name));
   // An alias of an alias would have to follow it when it moves.
   if (target->name() != name.collection) return CollectionNotFound(name);

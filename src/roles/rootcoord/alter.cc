@@ -144,8 +144,8 @@ Status RootCoordImpl::AlterField(const Context& context, const CollectionName& n
 
 Status RootCoordImpl::RenameCollection(const Context& context, const CollectionName& from,
                                        const CollectionName& to) {
-  KITE_RETURN_IF_ERROR(
-      model::ValidateName("collection", to.collection, StatusSubject::kCollection));
+  KITE_RETURN_IF_ERROR(model::ValidateName("collection", to.collection, StatusSubject::kCollection,
+                                           options_.schema.name_bytes_max));
   const std::string& old_database = DatabaseNameOf(from.database);
   const std::string& new_database = to.database.empty() ? old_database : to.database;
   if (old_database == new_database && from.collection == to.collection) {

@@ -11,7 +11,8 @@ using store::MetaOp;
 
 Status RootCoordImpl::CreateDatabase(const Context& context, const std::string& name,
                                      const Properties& properties) {
-  KITE_RETURN_IF_ERROR(model::ValidateName("database", name, StatusSubject::kDatabase));
+  KITE_RETURN_IF_ERROR(model::ValidateName("database", name, StatusSubject::kDatabase,
+                                           options_.schema.name_bytes_max));
   KITE_RETURN_IF_ERROR(ValidateDatabaseProperties(properties));
   const std::lock_guard lock(ddl_mutex_);
   KITE_RETURN_IF_ERROR(BeginChange());

@@ -12,7 +12,8 @@ using store::MetaOp;
 
 Status RootCoordImpl::CreatePartition(const Context& context, const CollectionName& name,
                                       const std::string& partition) {
-  KITE_RETURN_IF_ERROR(model::ValidateName("partition", partition, StatusSubject::kPartition));
+  KITE_RETURN_IF_ERROR(model::ValidateName("partition", partition, StatusSubject::kPartition,
+                                           options_.schema.name_bytes_max));
   const std::lock_guard lock(ddl_mutex_);
   KITE_RETURN_IF_ERROR(BeginChange());
   KITE_ASSIGN_OR_RETURN(const CollectionPtr collection, catalog_.Find(name));
