@@ -43,6 +43,19 @@ std::vector<engine::Row> SelectedRows::Rows() const {
   return rows;
 }
 
+void SelectedRows::Drop(const std::function<void(size_t rows, uint64_t* bits)>& mark) {
+  filtered_out.resize(WordsFor(visible.rows));
+  mark(visible.rows, filtered_out.data());
+  CountFiltered();
+}
+
+void SelectedRows::CountFiltered() {
+  filtered_count = 0;
+  for (size_t word = 0; word < filtered_out.size(); ++word) {
+    filtered_count += static_cast<size_t>(std::popcount(filtered_out[word] & WordMask(word, visible.rows)));
+  }
+}
+
 namespace {
 
 /// A filter that names the rows by key is answered by the key index instead of a scan.
@@ -86,10 +99,7 @@ Result<SelectedRows> SelectRows(const Context& context, const PinnedSegment& pin
   } else {
     KITE_RETURN_IF_ERROR(SelectByScan(context, *pinned.segment, *filter, selected));
   }
-  for (size_t word = 0; word < selected.filtered_out.size(); ++word) {
-    selected.filtered_count += static_cast<size_t>(
-        std::popcount(selected.filtered_out[word] & WordMask(word, selected.visible.rows)));
-  }
+  selected.CountFiltered();
   return selected;
 }
 

@@ -1,6 +1,7 @@
 // Execution of a read on pinned segments: filter -> bitset, search per segment, reduce, fetch.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -33,6 +34,10 @@ struct SelectedRows {
   [[nodiscard]] size_t Count() const;
   /// Ascending.
   [[nodiscard]] std::vector<engine::Row> Rows() const;
+  /// Leaves out, besides, the rows whose bits `mark(rows, bits)` sets.
+  void Drop(const std::function<void(size_t rows, uint64_t* bits)>& mark);
+  /// Sets filtered_count.
+  void CountFiltered();
 };
 
 /// Visibility and, when `filter` is not null, its evaluation chunk by chunk.
@@ -51,14 +56,19 @@ struct VectorSearch {
   size_t query_bytes = 0;       ///< of one query
   engine::SearchParams params;  ///< k = hits wanted per query
   bool with_ties = false;       ///< also every hit that scores as the k-th does
+  /// A BOOL, integer or VARCHAR field: params.k groups of at most params.group_size hits each. Not with_ties.
+  std::optional<model::FieldId> group_by;
+  bool fill_groups = false;  ///< a group has all of its hits, also those in segments where it is not among the best
 };
 
 struct Hit {
   float score = 0;
   RowAddress at;
+  uint32_t group = 0;  ///< grouped: its group's position, the best is 0
 };
 
 /// Hits per query, best first, at most one per primary key; ties by key ascending. At most k each (or more, with_ties).
+/// Grouped: the hits of the best group, those of the next one, and so on.
 Result<std::vector<std::vector<Hit>>> SearchSegments(const Context& context, Executor& executor,
                                                      const std::vector<PinnedSegment>& segments,
                                                      const model::FieldSchema& key_field, const Filter* filter,

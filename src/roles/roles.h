@@ -261,12 +261,13 @@ struct SearchPlan {
   std::vector<std::string_view> queries;
   engine::SearchParams params;                 ///< params.k = offset + limit
   std::vector<model::FieldId> output_fields;
-  std::optional<model::FieldId> group_by;
+  std::optional<model::FieldId> group_by;      ///< params.k groups of params.group_size hits
+  bool fill_groups = false;                    ///< every group has all the hits it can have
   std::optional<model::Timestamp> pinned;      ///< read exactly at T
   bool keep_history = false;                   ///< an iterator: keep the history back to T for its next page
   std::vector<int64_t> positions;              ///< per channel: wait until applied; 0 = what is there
   bool ignore_growing = false;
-  size_t skip = 0;                             ///< leading hits to drop per query (offset)
+  size_t skip = 0;                             ///< leading hits, or groups, to drop per query (offset)
   bool with_ties = false;                      ///< also every hit that scores as the last one does
 };
 
@@ -294,7 +295,8 @@ struct QueryRows {
 class QueryNode {
  public:
   virtual ~QueryNode() = default;
-  /// Best hits over the channels, one per primary key, ties by key ascending. Fills hits, keys, scores, columns.
+  /// Best hits over the channels, one per primary key, ties by key ascending. Fills hits, keys, scores, columns,
+  /// group_values.
   virtual Result<model::SearchResult> Search(const Context&, const SearchPlan&) = 0;
   virtual Result<QueryRows> Query(const Context&, const QueryPlan&) = 0;
   /// Loads the indexes of the channel's segments for reading; progress 0-1.

@@ -203,7 +203,111 @@ def test_grouping_with_a_size(client, collection, metric, data):
         assert keys == [key for key in ranked if f"t{key % 7}" == text][:2]
 
 
+def test_groups_and_paging(client, collection, metric, data):
+    """Offset and limit count groups; a group's hits stay together, the group with the best hit first."""
+    query = vectors(1, DIM, 15)[0]
+    ranked = [key for key, _ in expected_pairs(metric, data, query)]
+    order = list(dict.fromkeys(key % 7 for key in ranked))
+    hits = client.search(
+        collection,
+        data=[query],
+        limit=3,
+        offset=2,
+        group_by_field="text",
+        group_size=2,
+        strict_group_size=True,
+        filter="num >= 0",
+    )[0]
+    expected = [key for group in order[2:5] for key in [k for k in ranked if k % 7 == group][:2]]
+    assert [hit.id for hit in hits] == expected
+
+
+def test_the_values_that_hits_are_grouped_by(server, collection, metric, data):
+    grouping = {"topk": 4, "group_by_field": "text", "metric_type": metric}
+    with wire.stub(server.address) as stub:
+        reply = stub.Search(wire.search_request(collection, wire.placeholder(data[:2]), 2, **grouping))
+    assert reply.status.code == 0, reply.status.reason
+    results = reply.results
+    assert list(results.topks) == [4, 4]
+    texts = results.group_by_field_value.scalars.string_data.data
+    assert list(texts) == [f"t{key % 7}" for key in results.ids.int_id.data]
+    with wire.stub(server.address) as stub:
+        reply = stub.Search(wire.search_request(collection, wire.placeholder(data[:1]), 1, iterator=True, **grouping))
+    assert reply.status.code == 1100 and "groupBy" in reply.status.reason
+
+
 # -- without the shared collection ------------------------------------------------------------------------------------
+
+
+def test_grouping_by_other_types_and_null(client, name):
+    """NULL is a group of its own, in growing and sealed rows."""
+    fields = [
+        key_field(),
+        ("flag", DataType.BOOL, {}),
+        ("small", DataType.INT8, {"nullable": True}),
+        vector_field(4),
+    ]
+    create(client, name, fields, metric="L2")
+    rows = [
+        {"id": i, "flag": i % 2 == 0, "small": None if i % 3 == 0 else -(i % 3), "vec": [float(i), 0, 0, 0]}
+        for i in range(20)
+    ]
+    insert(client, name, rows[:10])
+    client.flush(name)
+    insert(client, name, rows[10:])
+
+    def grouped(field: str, **parameters) -> list[int]:
+        hits = client.search(name, data=[[11.2, 0, 0, 0]], limit=5, group_by_field=field, **parameters)[0]
+        return [hit.id for hit in hits]
+
+    assert grouped("flag") == [11, 12]
+    assert grouped("small") == [11, 12, 10]
+    assert grouped("small", filter="small is not null") == [11, 10]
+    assert grouped("small", group_size=2, strict_group_size=True) == [11, 14, 12, 9, 10, 13]
+    assert grouped("id") == [11, 12, 10, 13, 9]
+
+
+def test_a_group_under_an_index(client, name):
+    """Most rows are of one group: the walk has to go on until the others are found."""
+    create(client, name, FIELDS, index="HNSW", metric="L2")
+    data = vectors(3000, DIM, 16)
+    texts = ["rare" if i % 500 == 7 else "often" for i in range(3000)]
+    insert(client, name, [{"id": i, "num": 0, "text": texts[i], "vec": data[i]} for i in range(3000)])
+    client.flush(name)
+    client.refresh_load(name)
+    hits = client.search(name, data=[data[0]], limit=10, group_by_field="text", output_fields=["text"])[0]
+    nearest_rare = min(range(7, 3000, 500), key=lambda i: float(((data[i] - data[0]) ** 2).sum()))
+    assert [(hit.id, hit["entity"]["text"]) for hit in hits] == [(0, "often"), (nearest_rare, "rare")]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"group_by_field": "vec"}, "vec.*FloatVector"),
+        ({"group_by_field": "extra"}, "extra.*JSON"),
+        ({"group_by_field": "list"}, "list.*Array"),
+        ({"group_by_field": "real"}, "real.*Double"),
+        ({"group_by_field": "no_such"}, "no_such"),
+        ({"group_by_field": "num", "group_size": 0}, r"group size:0.*\[1, 10\]"),
+        ({"group_by_field": "num", "group_size": 11}, r"group size:11.*\[1, 10\]"),
+        ({"group_by_field": "num", "group_size": "x"}, "group_size"),
+        ({"group_by_field": "num", "search_params": {"params": {"radius": 9.0}}}, "range-search"),
+    ],
+    ids=lambda value: "-".join(str(v) for v in value.values())[:20] if isinstance(value, dict) else "",
+)
+def test_wrong_groupings_are_refused(client, names, parameters, words):
+    name = names()
+    fields = [
+        key_field(),
+        ("num", DataType.INT64, {}),
+        ("real", DataType.DOUBLE, {}),
+        ("extra", DataType.JSON, {}),
+        ("list", DataType.ARRAY, {"element_type": DataType.INT64, "max_capacity": 4}),
+        vector_field(4),
+    ]
+    create(client, name, fields, metric="L2")
+    with pytest.raises(MilvusException, match=words):
+        client.search(name, data=[[0.0] * 4], limit=3, **parameters)
 
 
 @pytest.mark.parametrize("flushed", [False, True], ids=["growing", "sealed"])

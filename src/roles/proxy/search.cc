@@ -12,6 +12,7 @@
 namespace kite::roles {
 namespace {
 
+using model::DataType;
 using model::SearchRequest;
 
 Result<float> ParseFloat(const std::string& name, const std::string& text) {
@@ -105,6 +106,33 @@ Status CheckQueries(const SearchRequest& request, const model::FieldSchema& fiel
   return {};
 }
 
+/// The field to group by, with the rules of a grouping search.
+Result<const model::FieldSchema*> ResolveGrouping(const model::CollectionSchema& schema, const SearchRequest& request,
+                                                  const RequestLimits& limits) {
+  const model::FieldSchema* field = schema.Find(request.group_by_field);
+  if (field == nullptr) {
+    return Status::InvalidArgument(StatusSubject::kField, "groupBy field not found in schema: collection '" +
+                                                              schema.name + "' has no field '" +
+                                                              request.group_by_field + "'");
+  }
+  if (field->type != DataType::kBool && !IsInteger(field->type) && field->type != DataType::kVarChar) {
+    return Status::InvalidArgument(StatusSubject::kField,
+                                   "group_by_field '" + field->name + "' is of type " +
+                                       std::string(DataTypeName(field->type)) +
+                                       ", unsupported data type for group by: it should be Bool, an integer or VarChar");
+  }
+  if (request.is_iterator || request.iterator) {
+    return Status::InvalidArgument("Not allowed to do groupBy when doing iteration");
+  }
+  if (request.params.contains("radius") || request.params.contains("range_filter")) {
+    return Status::InvalidArgument("Not allowed to do range-search when doing search-group-by");
+  }
+  if (request.group_size >= 1 && request.group_size <= limits.group_size_max) return field;
+  return Status::InvalidArgument("input group size:" + std::to_string(request.group_size) +
+                                 " is invalid, group_size should be in range [1, " +
+                                 std::to_string(limits.group_size_max) + "]");
+}
+
 float Rounded(float score, int32_t decimals) {
   const double factor = std::pow(10.0, decimals);
   return static_cast<float>(std::round(static_cast<double>(score) * factor) / factor);
@@ -149,6 +177,12 @@ Result<SearchPlan> ProxyImpl::PlanSearch(const ReadTarget& target, const SearchR
   plan.skip = static_cast<size_t>(request.offset);
   plan.params.k = static_cast<size_t>(request.limit + request.offset);
   plan.params.params = request.params;
+  if (!request.group_by_field.empty()) {
+    KITE_ASSIGN_OR_RETURN(const model::FieldSchema* group_by, ResolveGrouping(schema, request, limits_));
+    plan.group_by = group_by->id;
+    plan.params.group_size = static_cast<size_t>(request.group_size);
+    plan.fill_groups = request.strict_group_size;
+  }
   KITE_ASSIGN_OR_RETURN(plan.params.range, ParseRange(request.params, plan.metric));
   if (request.iterator) {
     plan.params.k = std::max<size_t>(request.iterator->batch_size, 1);
@@ -170,9 +204,6 @@ Result<model::SearchResult> ProxyImpl::Search(const Context& context, const Sear
                         ResolveRead(context, request.name, request.partitions, request.consistency,
                                     request.is_iterator || request.iterator.has_value(), "search"));
   KITE_RETURN_IF_ERROR(CheckCounts(request, limits_));
-  if (!request.group_by_field.empty()) {
-    return Status::Unimplemented("grouping search (group_by_field) is not built yet");
-  }
   KITE_ASSIGN_OR_RETURN(const OutputFields output,
                         ResolveOutputFields(*target.collection->schema, request.output_fields, false));
   KITE_ASSIGN_OR_RETURN(const SearchPlan plan, PlanSearch(target, request, output));

@@ -42,6 +42,13 @@ std::vector<uint64_t> PackQueries(const std::vector<std::string_view>& queries) 
   return packed;
 }
 
+/// How many of the first hits belong to what the plan skips.
+size_t SkippedHits(const std::vector<query::Hit>& hits, const SearchPlan& plan) {
+  if (!plan.group_by) return std::min(plan.skip, hits.size());
+  const auto first = std::ranges::find_if(hits, [&plan](const query::Hit& hit) { return hit.group >= plan.skip; });
+  return static_cast<size_t>(first - hits.begin());
+}
+
 }  // namespace
 
 Result<model::SearchResult> QueryNodeImpl::Search(const Context& context, const SearchPlan& plan) {
@@ -56,6 +63,8 @@ Result<model::SearchResult> QueryNodeImpl::Search(const Context& context, const 
   search.query_bytes = plan.queries.front().size();
   search.params = plan.params;
   search.with_ties = plan.with_ties;
+  search.group_by = plan.group_by;
+  search.fill_groups = plan.fill_groups;
   const model::FieldSchema& key_field = plan.collection->schema->primary_key();
   KITE_ASSIGN_OR_RETURN(
       const auto ranked,
@@ -64,7 +73,7 @@ Result<model::SearchResult> QueryNodeImpl::Search(const Context& context, const 
   model::SearchResult result;
   std::vector<query::RowAddress> rows;
   for (const std::vector<query::Hit>& hits : ranked) {
-    const size_t skip = std::min(plan.skip, hits.size());
+    const size_t skip = SkippedHits(hits, plan);
     result.hits.push_back(static_cast<int64_t>(hits.size() - skip));
     for (size_t i = skip; i < hits.size(); ++i) {
       rows.push_back(hits[i].at);
@@ -76,6 +85,10 @@ Result<model::SearchResult> QueryNodeImpl::Search(const Context& context, const 
     KITE_ASSIGN_OR_RETURN(model::Column column,
                           query::FetchColumn(segments, *plan.collection->schema->Find(field), rows));
     result.columns.push_back(std::move(column));
+  }
+  if (plan.group_by) {
+    KITE_ASSIGN_OR_RETURN(result.group_values,
+                          query::FetchColumn(segments, *plan.collection->schema->Find(*plan.group_by), rows));
   }
   return result;
 }
