@@ -250,6 +250,7 @@ TEST_F(GrpcServerTest, AFullQueueAnswersBackPressure) {
         EXPECT_TRUE(reply.status().retriable());
       }
     });
+    if (i == 0) AwaitWaiting(1);  // the thread is taken before the queue's only place is
   }
   while (refused < 4) std::this_thread::sleep_for(milliseconds(1));
   Client client(server_->port());  // what runs in place still answers
