@@ -34,10 +34,11 @@ constexpr std::array kKeys = std::to_array<ConfigKey>({
      .description = "MB of a segment up to which compaction merges."},
     {.name = "dataNode.segment.insertBufSize",
      .type = ConfigType::kInt,
-     .default_value = "134217728",
+     .default_value = "125829120",
      .min = 1 << 20,
      .max = 64 * kGib,
-     .description = "Bytes of growing rows of a shard that start a flush."},
+     .description = "Bytes of growing rows of a shard that start a flush. Eight flushes make a segment of "
+         "dataCoord.segment.maxSize."},
     {.name = "indexCoord.segment.minSegmentNumRowsToEnableIndex",
      .type = ConfigType::kInt,
      .default_value = "1024",

@@ -23,7 +23,7 @@ struct DatabaseOptions {
   size_t memory_bytes = 0;                           ///< budget of loads and builds; 0: 80 % of the machine's memory
   size_t search_threads = 0;                         ///< 0: as many as cores
   size_t background_threads = 0;                     ///< flush, compaction, builds; 0: half the cores, at least 1
-  size_t flush_bytes = size_t{128} << 20;            ///< growing rows of a channel that start a flush
+  size_t flush_bytes = size_t{120} << 20;            ///< growing rows of a channel that start a flush
   size_t growing_bytes_max = 0;                      ///< of all channels; 0: a quarter of memory_bytes
   uint64_t segment_bytes_target = uint64_t{1} << 30;
   uint64_t log_bytes_max = uint64_t{8} << 30;        ///< hard limit of the write-ahead log

@@ -29,12 +29,12 @@
 namespace kite::roles {
 
 struct DataNodeOptions {
-  size_t flush_bytes = size_t{128} << 20;         ///< growing rows of one channel that start a flush
+  size_t flush_bytes = size_t{120} << 20;         ///< growing rows of one channel that start a flush
   size_t growing_bytes_max = size_t{2} << 30;     ///< of all channels; beyond: back-pressure
   uint64_t log_bytes_soft = uint64_t{1} << 30;    ///< log kept beyond this flushes the oldest dirty channel
   int64_t flush_age_ms = 10 * 60 * 1000;          ///< rows older than this are flushed
   uint64_t segment_bytes_target = uint64_t{1} << 30;  ///< compaction merges up to this size
-  size_t compaction_fan_in = 4;                   ///< adjacent small segments that start a merge
+  size_t compaction_fan_in = 8;                   ///< adjacent small segments that start a merge
   double deleted_ratio = 0.2;                     ///< deleted share of a segment that starts a rewrite
   int64_t index_rows_min = 1024;                  ///< smaller segments are scanned, not indexed
 };
