@@ -69,7 +69,7 @@ class MiniLM:
         attended = self._attention(x, mask, name + "attention.self.")
         x = self._norm(x + self._linear(attended, name + "attention.output.dense"), name + "attention.output.LayerNorm")
         hidden = self._linear(x, name + "intermediate.dense")
-        hidden *= 0.5 * (1 + np.tanh(math.sqrt(2 / math.pi) * (hidden + 0.044715 * hidden**3)))  # GELU
+        hidden *= 0.5 * (1 + np.tanh(math.sqrt(2 / math.pi) * hidden * (1 + 0.044715 * hidden * hidden)))  # GELU
         return self._norm(x + self._linear(hidden, name + "output.dense"), name + "output.LayerNorm")
 
     def _attention(self, x: np.ndarray, mask: np.ndarray, name: str) -> np.ndarray:
@@ -87,7 +87,9 @@ class MiniLM:
         return (scores @ value).transpose(0, 2, 1, 3).reshape(batch, length, width)
 
     def _linear(self, x: np.ndarray, name: str) -> np.ndarray:
-        return x @ self.weights[name + ".weight"].T + self.weights[name + ".bias"]
+        # As one product of two matrices: numpy would multiply text by text, 20 times slower.
+        flat = x.reshape(-1, x.shape[-1]) @ self.weights[name + ".weight"].T + self.weights[name + ".bias"]
+        return flat.reshape(*x.shape[:-1], -1)
 
     def _norm(self, x: np.ndarray, name: str) -> np.ndarray:
         centred = x - x.mean(axis=-1, keepdims=True)
