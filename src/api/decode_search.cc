@@ -41,17 +41,6 @@ Status CheckSearchFeatures(const pb::SearchRequest& request, const Params& param
   return {};
 }
 
-/// Bytes of one element of a dense query vector; sparse: of one index and value.
-size_t ElementBytes(DataType type) {
-  switch (type) {
-    case DataType::kFloatVector: return 4;
-    case DataType::kFloat16Vector:
-    case DataType::kBFloat16Vector: return 2;
-    case DataType::kSparseFloatVector: return 8;
-    default: return 1;
-  }
-}
-
 Result<DataType> QueryType(int placeholder_type) {
   if (placeholder_type >= pb_common::BinaryVector && placeholder_type <= pb_common::Int8Vector) {
     return static_cast<DataType>(placeholder_type);  // Milvus gave both the same numbers
@@ -61,21 +50,6 @@ Result<DataType> QueryType(int placeholder_type) {
     return NotYet("search with embedding lists");
   }
   return BadParameter("query vectors of type " + std::to_string(placeholder_type) + " do not exist");
-}
-
-Status CheckQueryLengths(const pb_common::PlaceholderValue& value, DataType type) {
-  for (const std::string& query : value.values()) {
-    if (query.size() % ElementBytes(type) != 0) {
-      return BadParameter("a query vector has " + std::to_string(query.size()) + " bytes, which is no multiple of " +
-                          std::to_string(ElementBytes(type)) + ", the size of an element of " +
-                          std::string(DataTypeName(type)));
-    }
-    if (type != DataType::kSparseFloatVector && query.size() != value.values(0).size()) {
-      return BadParameter("query vectors have different lengths: " + std::to_string(value.values(0).size()) + " and " +
-                          std::to_string(query.size()) + " bytes");
-    }
-  }
-  return {};
 }
 
 Status DecodeQueries(const Call& call, const pb::SearchRequest& request, model::SearchRequest& decoded) {
@@ -89,7 +63,6 @@ Status DecodeQueries(const Call& call, const pb::SearchRequest& request, model::
   if (group->placeholders_size() == 1) {
     const pb_common::PlaceholderValue& value = group->placeholders(0);
     KITE_ASSIGN_OR_RETURN(decoded.vector_type, QueryType(value.type()));
-    KITE_RETURN_IF_ERROR(CheckQueryLengths(value, decoded.vector_type));
     decoded.queries.assign(value.values().begin(), value.values().end());
   }
   decoded.query_count = decoded.queries.size();

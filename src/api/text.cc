@@ -44,6 +44,7 @@ Result<int64_t> ParseInt(std::string_view what, std::string_view text) {
   const std::string_view trimmed = Trim(text);
   int64_t value = 0;
   const auto [end, error] = std::from_chars(trimmed.data(), trimmed.data() + trimmed.size(), value);
+  if (error == std::errc::result_out_of_range) return Unexpected(what, text, "an integer of 64 bits");
   if (error != std::errc{} || end != trimmed.data() + trimmed.size() || trimmed.empty()) {
     return Unexpected(what, text, "an integer");
   }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import grpc
 import numpy as np
@@ -83,7 +83,7 @@ def insert_request(collection: str, columns: list[schema_pb2.FieldData], rows: i
     return pb.InsertRequest(collection_name=collection, fields_data=columns, num_rows=rows)
 
 
-def placeholder(vectors: np.ndarray, kind: int = common_pb2.PlaceholderType.FloatVector) -> bytes:
+def placeholder(vectors: Iterable[np.ndarray], kind: int = common_pb2.PlaceholderType.FloatVector) -> bytes:
     """A placeholder group with one value per row of `vectors`."""
     value = common.PlaceholderValue(tag="$0", type=kind, values=[np.asarray(row).tobytes() for row in vectors])
     return common.PlaceholderGroup(placeholders=[value]).SerializeToString()

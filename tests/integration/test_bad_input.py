@@ -252,11 +252,11 @@ def test_names_with_path_characters(server, client, name, untouched, bad):
                 wire.create_request(f"{name}_f", [*fields, wire.field_schema(bad, wire.schema.Int64)])
             ),
         ]
-        # Partitions are often named after dates; as in Milvus they may begin with a digit.
-        if not bad[:1].isdigit():
-            replies.append(
-                stub.CreatePartition(wire.pb.CreatePartitionRequest(collection_name=name, partition_name=bad))
-            )
+        partition = stub.CreatePartition(wire.pb.CreatePartitionRequest(collection_name=name, partition_name=bad))
+        if bad == "1st":  # partitions are often named after dates; as in Milvus they may begin with a digit
+            assert partition.code == 0, partition.reason
+        else:
+            replies.append(partition)
         if bad:
             replies.append(
                 stub.CreateIndex(
@@ -325,7 +325,8 @@ def test_filters_deep_and_long(server, client, name, untouched, kind):
         stub.Delete(wire.pb.DeleteRequest(collection_name="elsewhere", expr=FILTERS[kind]), timeout=30)
     assert time.monotonic() - started < 30
     assert len(reply.status.reason) < 10_000, "the error repeats the whole filter"
-    if kind in ("parentheses", "open-parentheses", "nots", "brackets", "json-path", "zero-bytes"):
+    # A JSON path is a list, not a nest: a long one is answered (there is no such key).
+    if kind in ("parentheses", "open-parentheses", "nots", "brackets", "zero-bytes"):
         assert reply.status.code != 0
 
 
@@ -391,7 +392,7 @@ def test_a_request_over_the_size_limit(private_server, connection):
     with wire.channel(server.address) as channel:
         assert wire.raw_call(channel, "Insert", b"\x00" * (5 * 2**20)) == grpc.StatusCode.RESOURCE_EXHAUSTED
     with pytest.raises(Exception, match="(?i)larger than|exhausted|size"):
-        client.insert("c", simple_rows(vectors(100_000, 8)), timeout=20)
+        client.insert("c", simple_rows(vectors(200_000, 8)), timeout=20)
     assert count(client, "c") == 10
 
 

@@ -83,6 +83,15 @@ Result<const model::FieldSchema*> ResolveField(const model::CollectionSchema& sc
   return only;
 }
 
+Status DimensionMismatch(std::string_view query, const model::FieldSchema& field) {
+  const std::string length = query.size() % sizeof(float) == 0
+                                 ? std::to_string(query.size() / sizeof(float)) + " dimensions"
+                                 : std::to_string(query.size()) + " bytes, 4 for each dimension are expected";
+  return Status::InvalidArgument(StatusSubject::kField, "vector dimension mismatch: field '" + field.name +
+                                                            "' has dim(" + std::to_string(field.dim) +
+                                                            "), a query vector has " + length);
+}
+
 Status CheckQueries(const SearchRequest& request, const model::FieldSchema& field) {
   if (request.vector_type != field.type) {
     return Status::InvalidArgument(StatusSubject::kField, "the queries are of type " +
@@ -91,12 +100,7 @@ Status CheckQueries(const SearchRequest& request, const model::FieldSchema& fiel
   }
   const size_t bytes = model::FixedWidth(field.type, field.dim);
   for (const std::string_view query : request.queries) {
-    if (query.size() != bytes) {
-      return Status::InvalidArgument(StatusSubject::kField,
-                                     "vector dimension mismatch: the query has " +
-                                         std::to_string(query.size() / sizeof(float)) + " dimensions, field '" +
-                                         field.name + "' has dim(" + std::to_string(field.dim) + ")");
-    }
+    if (query.size() != bytes) return DimensionMismatch(query, field);
     std::vector<float> aligned(field.dim);
     std::memcpy(aligned.data(), query.data(), bytes);
     if (!engine::AllFinite(aligned.data(), aligned.size())) {
