@@ -133,6 +133,27 @@ def test_the_disk_is_given_back_after_a_drop(private_server, connection):
     assert count(client, "kept") == 0
 
 
+def test_the_log_of_dropped_rows_is_given_back_beside_others(private_server, connection):
+    """Rows of collections that share a stream of the log must not hold it."""
+    server = private_server()
+    client = connection(server)
+    for i in range(16):  # as many as there are streams
+        simple(client, f"kept{i}", load=False)
+        insert(client, f"kept{i}", simple_rows(vectors(1, 8)))
+    create(client, "big", [key_field(), vector_field(DIM)], index="FLAT")
+    before = disk_bytes(server.data)
+    for part in range(3):
+        insert(client, "big", [{"id": part * 2000 + i, "vec": v} for i, v in enumerate(vectors(2000, DIM, part))])
+    full = disk_bytes(server.data)
+    assert full - before > 6000 * DIM * 4
+    client.drop_collection("big")
+    wait_until(lambda: disk_bytes(server.data) - before < (full - before) * 0.1, "the log of the dropped rows", 60)
+    server.crash()
+    client = connection(server)
+    for i in range(16):
+        assert client.get_collection_stats(f"kept{i}")["row_count"] == 1
+
+
 def fill(client, name) -> None:
     create(client, name, [key_field(), vector_field(DIM)], index="FLAT")
     for part in range(5):

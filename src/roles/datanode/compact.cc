@@ -42,6 +42,20 @@ std::vector<Sealed> LongestRun(const std::vector<Sealed>& segments, uint64_t tar
   return run.size() > best.size() ? run : best;
 }
 
+/// The rows that somebody may still read: those that are not deleted up to `horizon`. Ascending.
+std::vector<engine::Row> KeptRows(const segment::SealedSegment& source, model::Timestamp horizon) {
+  std::vector<bool> gone(source.rows());
+  for (const segment::DeletedRow& deleted : source.DeletedRows()) {
+    if (deleted.timestamp <= horizon) gone[deleted.row] = true;
+  }
+  std::vector<engine::Row> kept;
+  kept.reserve(source.rows());
+  for (engine::Row row = 0; row < source.rows(); ++row) {
+    if (!gone[row]) kept.push_back(row);
+  }
+  return kept;
+}
+
 }  // namespace
 
 DataNodeImpl::CompactionPlan DataNodeImpl::PlanCompaction(OwnedChannel& owned, bool forced) {
@@ -81,34 +95,20 @@ Status DataNodeImpl::RunCompaction(const Context& context, const OwnedPtr& owned
   compacted.sources = plan.sources;
   compacted.horizon = channel.Horizon(deps_.clock->NowMicros() / 1000);
 
-  KITE_ASSIGN_OR_RETURN(const int64_t new_id, peers_.root_coord->AllocIds(context, 1));
-  const model::SegmentId segment_id(new_id);
-  segment::SegmentWriter writer(deps_.objects, segment::SegmentPrefix(channel.id().collection, segment_id), channel.schema());
   size_t kept_rows = 0;
   for (const Sealed& source : plan.sources) {
-    std::vector<bool> gone(source->rows());
-    size_t gone_count = 0;
-    for (const segment::DeletedRow& deleted : source->DeletedRows()) {
-      if (deleted.timestamp > compacted.horizon) continue;
-      gone[deleted.row] = true;
-      ++gone_count;
-    }
-    std::vector<engine::Row>& kept = compacted.kept.emplace_back();
-    kept.reserve(source->rows() - gone_count);
-    for (engine::Row row = 0; row < source->rows(); ++row) {
-      if (!gone[row]) kept.push_back(row);
-    }
-    kept_rows += kept.size();
-    if (!kept.empty()) KITE_RETURN_IF_ERROR(writer.AppendRows(context, *source, kept));
+    kept_rows += compacted.kept.emplace_back(KeptRows(*source, compacted.horizon)).size();
   }
 
   OpenedSegment opened;
   if (kept_rows > 0) {
-    KITE_ASSIGN_OR_RETURN(segment::SegmentMeta meta,
-                          writer.Finish(context, segment_id, plan.sources.front()->partition()));
-    KITE_RETURN_IF_ERROR(BuildIndexes(context, *owned, meta));
-    KITE_ASSIGN_OR_RETURN(opened, OpenSegment(context, *owned, std::move(meta)));
-    if (channel.loaded()) KITE_RETURN_IF_ERROR(PrepareLoaded(context, *owned, opened));
+    KITE_ASSIGN_OR_RETURN(const int64_t id, peers_.root_coord->AllocIds(context, 1));
+    Result<OpenedSegment> written = WriteCompacted(context, *owned, compacted, model::SegmentId(id));
+    if (!written.ok()) {
+      RemoveSegment(channel.id().collection, model::SegmentId(id));
+      return written.status();
+    }
+    opened = std::move(*written);
     compacted.result = opened.segment;
   }
 
@@ -119,13 +119,28 @@ Status DataNodeImpl::RunCompaction(const Context& context, const OwnedPtr& owned
       if (opened.record.fate != nullptr) opened.record.fate->Condemn(ObjectKeys(opened.record.meta));
       return {};
     }
-    if (compacted.result != nullptr) owned->records.emplace(segment_id, std::move(opened.record));
+    if (compacted.result != nullptr) owned->records.emplace(compacted.result->id(), std::move(opened.record));
     KITE_RETURN_IF_ERROR(
         Commit(context, *owned, owned->manifest.checkpoint, owned->manifest.checkpoint_timestamp));
   }
   // An index created while we were writing is not in the result yet.
   if (peers_.index_coord != nullptr) peers_.index_coord->OnSegmentsChanged(channel.id());
   return {};
+}
+
+Result<OpenedSegment> DataNodeImpl::WriteCompacted(const Context& context, OwnedChannel& owned,
+                                                   const channel::Compacted& compacted, model::SegmentId id) {
+  segment::SegmentWriter writer(deps_.objects, segment::SegmentPrefix(owned.channel->id().collection, id),
+                                owned.channel->schema());
+  for (size_t i = 0; i < compacted.sources.size(); ++i) {
+    KITE_RETURN_IF_ERROR(writer.AppendRows(context, *compacted.sources[i], compacted.kept[i]));
+  }
+  KITE_ASSIGN_OR_RETURN(segment::SegmentMeta meta,
+                        writer.Finish(context, id, compacted.sources.front()->partition()));
+  KITE_RETURN_IF_ERROR(BuildIndexes(context, owned, meta));
+  KITE_ASSIGN_OR_RETURN(OpenedSegment opened, OpenSegment(context, owned, std::move(meta)));
+  if (owned.channel->loaded()) KITE_RETURN_IF_ERROR(PrepareLoaded(context, owned, opened));
+  return opened;
 }
 
 Status DataNodeImpl::BuildIndexes(const Context& context, OwnedChannel& owned, segment::SegmentMeta& meta) {

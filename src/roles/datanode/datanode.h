@@ -112,15 +112,21 @@ class DataNodeImpl final : public DataNode {
 
   // flush.cc
   Result<FlushedSegments> FlushOwned(const Context& context, const OwnedPtr& owned);
-  Result<OpenedSegment> Seal(const Context& context, OwnedChannel& owned, const segment::GrowingSegment& growing);
+  Result<std::vector<OpenedSegment>> SealAll(const Context& context, OwnedChannel& owned,
+                                             const channel::FrozenRows& frozen);
+  Result<OpenedSegment> Seal(const Context& context, OwnedChannel& owned, const segment::GrowingSegment& growing,
+                             model::SegmentId id);
   void ScheduleFlush(const OwnedPtr& owned);
   void FlushOldestIfLogIsLong(uint32_t stream);
+  void FlushWhatHoldsLog(uint32_t stream);
   Status TruncateLog(const Context& context, uint32_t stream);
   void MaintenanceLoop();
 
   // compact.cc
   CompactionPlan PlanCompaction(OwnedChannel& owned, bool forced);
   Status RunCompaction(const Context& context, const OwnedPtr& owned, const CompactionPlan& plan);
+  Result<OpenedSegment> WriteCompacted(const Context& context, OwnedChannel& owned, const channel::Compacted& compacted,
+                                       model::SegmentId id);
   Status BuildIndexes(const Context& context, OwnedChannel& owned, segment::SegmentMeta& meta);
   void ScheduleCompaction(const OwnedPtr& owned);
 
@@ -130,6 +136,7 @@ class DataNodeImpl final : public DataNode {
   Result<OpenedSegment> OpenSegment(const Context& context, const OwnedChannel& owned, segment::SegmentMeta meta);
   Status PrepareLoaded(const Context& context, const OwnedChannel& owned, const OpenedSegment& opened);
   void RemoveObjects(std::vector<std::string> keys);
+  void RemoveSegment(model::CollectionId collection, model::SegmentId id);
   void Warn(const std::string& message) const {
     if (deps_.warn) deps_.warn(message);
   }

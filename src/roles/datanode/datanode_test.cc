@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "query/execute.h"
+#include "store/faulty/faulty_stores.h"
 #include "store/log/memory_log_store.h"
 #include "store/meta/memory_meta_store.h"
 #include "store/object/memory_object_store.h"
@@ -83,7 +84,7 @@ class FakeIndexCoord final : public IndexCoord {
   std::atomic<int> changes{0};
 };
 
-CollectionPtr MakeCollection() {
+CollectionPtr MakeCollection(int64_t id) {
   model::CollectionSchema schema;
   schema.name = "c";
   model::FieldSchema key;
@@ -99,7 +100,7 @@ CollectionPtr MakeCollection() {
   vector.type_params["dim"] = std::to_string(kDim);
   schema.fields = {key, value, vector};
   auto collection = std::make_shared<model::CollectionMeta>();
-  collection->id = model::CollectionId(1);
+  collection->id = model::CollectionId(id);
   collection->schema =
       std::make_shared<const model::CollectionSchema>(*model::PrepareSchema(std::move(schema), model::SchemaLimits()));
   model::PartitionMeta first{kPartition, "_default", {}};
@@ -115,8 +116,8 @@ class DataNodeTest : public ::testing::Test {
   void SetUp() override {
     meta_ = std::shared_ptr(std::move(*store::OpenMemoryMetaStore()));
     log_ = std::shared_ptr(std::move(*store::OpenMemoryLogStore()));
-    objects_ = std::shared_ptr(std::move(*store::OpenMemoryObjectStore()));
-    root_.collection = MakeCollection();
+    objects_ = store::MakeFaulty(std::move(*store::OpenMemoryObjectStore()), object_faults_);
+    root_.collection = MakeCollection(1);
     Open();
   }
 
@@ -204,10 +205,23 @@ class DataNodeTest : public ::testing::Test {
 
   size_t SealedCount() { return (*node_->SealedSegments(channel_)).size(); }
 
-  const model::ChannelId channel_{model::CollectionId(1), 0};
+  /// Fails unless the sealed segments have every object of a segment that is stored.
+  void ExpectNoOrphans() {
+    std::set<std::string> known;
+    for (const segment::SegmentMeta& meta : *node_->SealedSegments(channel_)) {
+      for (std::string& key : ObjectKeys(meta)) known.insert(std::move(key));
+    }
+    const store::ObjectPage page = *objects_->List(Context(), "segments/", "", 1000);
+    for (const store::ObjectInfo& object : page.objects) {
+      EXPECT_TRUE(known.contains(object.key)) << object.key << " belongs to nothing";
+    }
+  }
+
+  model::ChannelId channel_{model::CollectionId(1), 0};
   DataNodeOptions options_;
   std::shared_ptr<store::MetaStore> meta_;
   std::shared_ptr<store::LogStore> log_;
+  const std::shared_ptr<store::FaultPolicy> object_faults_ = std::make_shared<store::FaultPolicy>();
   std::shared_ptr<store::ObjectStore> objects_;
   FakeRootCoord root_;
   FakeIndexCoord index_;
@@ -365,6 +379,65 @@ TEST_F(DataNodeTest, DropChannelGivesEverythingBack) {
   background_.Drain();  // a compaction that had nothing to do may still hold the channel
   EXPECT_TRUE(objects_->List(Context(), "", "", 1000)->objects.empty());
   EXPECT_FALSE(meta_->Get(Context(), ChannelPointerKey(channel_))->has_value());
+}
+
+TEST_F(DataNodeTest, ADropIsNotHeldUpByTheRowsOfOthersInTheLog) {
+  const CollectionPtr dropped = MakeCollection(2);
+  ASSERT_TRUE(node_->OpenChannel(Context(), dropped, 0).ok());
+  ASSERT_TRUE(Write({{1, 10}}).ok());
+  std::vector<std::pair<int64_t, int64_t>> many;
+  for (int64_t i = 0; i < 50'000; ++i) many.emplace_back(i, i);
+  channel_ = {dropped->id, 0};
+  ASSERT_TRUE(Write(many).ok());
+  const uint64_t before = log_->Info(Context(), 0)->bytes;
+  ASSERT_TRUE(node_->DropChannel(Context(), channel_).ok());
+  background_.Drain();
+  EXPECT_LT(log_->Info(Context(), 0)->bytes, before / 100);
+  channel_ = {root_.collection->id, 0};
+  EXPECT_EQ(Rows(), (RowMap{{1, 10}}));
+  Open();
+  EXPECT_EQ(Rows(), (RowMap{{1, 10}}));
+}
+
+TEST_F(DataNodeTest, AFailedFlushLeavesNoObjects) {
+  ASSERT_TRUE(Write({{1, 10}}).ok());
+  ASSERT_TRUE(Write({{2, 20}}, false, kOtherPartition).ok());
+  bool flushed = false;
+  for (uint64_t n = 1; !flushed; ++n) {
+    ASSERT_LT(n, 1000U);
+    object_faults_->FailNth(store::StoreCall::kWrite, n, n % 2 == 0 ? store::Fault::kBefore : store::Fault::kAfter);
+    flushed = node_->Flush(Context(), channel_).ok();
+    object_faults_->Clear();
+    ExpectNoOrphans();
+  }
+  EXPECT_EQ(Rows(), (RowMap{{1, 10}, {2, 20}}));
+  Open();
+  EXPECT_EQ(Rows(), (RowMap{{1, 10}, {2, 20}}));
+}
+
+TEST_F(DataNodeTest, AFailedCompactionLeavesNoObjects) {
+  for (int64_t i = 0; i < 2; ++i) {
+    ASSERT_TRUE(Write({{i, i}}).ok());
+    ASSERT_TRUE(node_->Flush(Context(), channel_).ok());
+  }
+  background_.Drain();
+  for (uint64_t n = 1; SealedCount() > 1; ++n) {
+    ASSERT_LT(n, 1000U);
+    object_faults_->FailNth(store::StoreCall::kWrite, n, n % 2 == 0 ? store::Fault::kBefore : store::Fault::kAfter);
+    const bool compacted = node_->CompactOnce(Context(), channel_, true).ok();
+    object_faults_->Clear();
+    // Once the view has the result, the sources stay until a manifest says so.
+    if (!compacted && SealedCount() > 1) ExpectNoOrphans();
+  }
+  EXPECT_EQ(Rows(), (RowMap{{0, 0}, {1, 1}}));
+}
+
+TEST_F(DataNodeTest, AnIndexOfASegmentThatIsGoneGoesToo) {
+  segment::VectorIndexMeta index;
+  index.file.key = "segments/1/5/index_102_9.idx";
+  ASSERT_TRUE(objects_->Put(Context(), index.file.key, "x").ok());
+  EXPECT_TRUE(node_->AddIndex(Context(), channel_, model::SegmentId(5), index).Is(StatusKind::kNotFound));
+  EXPECT_FALSE(objects_->Head(Context(), index.file.key).ok());
 }
 
 TEST_F(DataNodeTest, OrphansAreSweptAndLiveObjectsKept) {

@@ -25,15 +25,13 @@ Result<FlushedSegments> DataNodeImpl::FlushOwned(const Context& context, const O
   const auto run = [&]() -> Status {
     const channel::FrozenRows frozen = channel.Freeze();
     flushed.flush_timestamp = frozen.checkpoint_timestamp;
-    std::vector<std::shared_ptr<segment::SealedSegment>> sealed;
-    std::vector<SegmentRecord> records;
-    for (const auto& growing : frozen.segments) {
-      KITE_ASSIGN_OR_RETURN(OpenedSegment opened, Seal(context, *owned, *growing));
-      sealed.push_back(std::move(opened.segment));
-      records.push_back(std::move(opened.record));
-    }
+    KITE_ASSIGN_OR_RETURN(std::vector<OpenedSegment> opened, SealAll(context, *owned, frozen));
     std::lock_guard commit_lock(owned->commit_mutex);
-    for (SegmentRecord& record : records) owned->records.emplace(record.meta.id, std::move(record));
+    std::vector<std::shared_ptr<segment::SealedSegment>> sealed;
+    for (OpenedSegment& one : opened) {
+      sealed.push_back(std::move(one.segment));
+      owned->records.emplace(one.record.meta.id, std::move(one.record));
+    }
     for (const auto& segment : channel.ReplaceGrowing(frozen, sealed)) flushed.segments.push_back(segment->id().value());
     KITE_RETURN_IF_ERROR(Commit(context, *owned, frozen.checkpoint, frozen.checkpoint_timestamp));
     channel.MarkClean(frozen.checkpoint);
@@ -54,16 +52,32 @@ Result<FlushedSegments> DataNodeImpl::FlushOwned(const Context& context, const O
   return flushed;
 }
 
+/// All or nothing: after a failure no object stays behind.
+Result<std::vector<OpenedSegment>> DataNodeImpl::SealAll(const Context& context, OwnedChannel& owned,
+                                                         const channel::FrozenRows& frozen) {
+  std::vector<OpenedSegment> sealed;
+  for (const auto& growing : frozen.segments) {
+    const Result<int64_t> id = peers_.root_coord->AllocIds(context, 1);
+    Result<OpenedSegment> opened =
+        id.ok() ? Seal(context, owned, *growing, model::SegmentId(*id)) : Result<OpenedSegment>(id.status());
+    if (!opened.ok()) {
+      if (id.ok()) RemoveSegment(owned.channel->id().collection, model::SegmentId(*id));
+      for (const OpenedSegment& one : sealed) one.record.fate->Condemn(ObjectKeys(one.record.meta));
+      return opened.status();
+    }
+    sealed.push_back(std::move(*opened));
+  }
+  return sealed;
+}
+
 Result<OpenedSegment> DataNodeImpl::Seal(const Context& context, OwnedChannel& owned,
-                                         const segment::GrowingSegment& growing) {
+                                         const segment::GrowingSegment& growing, model::SegmentId id) {
   std::vector<engine::Row> rows(growing.rows());
   std::iota(rows.begin(), rows.end(), engine::Row{0});
-  KITE_ASSIGN_OR_RETURN(const int64_t id, peers_.root_coord->AllocIds(context, 1));
-  const model::SegmentId segment_id(id);
-  segment::SegmentWriter writer(deps_.objects, segment::SegmentPrefix(owned.channel->id().collection, segment_id),
+  segment::SegmentWriter writer(deps_.objects, segment::SegmentPrefix(owned.channel->id().collection, id),
                                 owned.channel->schema());
   KITE_RETURN_IF_ERROR(writer.AppendRows(context, growing, rows));
-  KITE_ASSIGN_OR_RETURN(segment::SegmentMeta meta, writer.Finish(context, segment_id, growing.partition()));
+  KITE_ASSIGN_OR_RETURN(segment::SegmentMeta meta, writer.Finish(context, id, growing.partition()));
   KITE_ASSIGN_OR_RETURN(OpenedSegment opened, OpenSegment(context, owned, std::move(meta)));
   if (owned.channel->loaded()) KITE_RETURN_IF_ERROR(PrepareLoaded(context, owned, opened));
   return opened;
@@ -97,6 +111,16 @@ void DataNodeImpl::FlushOldestIfLogIsLong(uint32_t stream) {
     if (oldest == nullptr || owned->channel->first_dirty() < oldest->channel->first_dirty()) oldest = owned;
   }
   if (oldest != nullptr) ScheduleFlush(oldest);
+}
+
+/// After a drop: rows of others must not hold back a log that is mostly what was dropped.
+void DataNodeImpl::FlushWhatHoldsLog(uint32_t stream) {
+  constexpr uint64_t kWorthFlushing = uint64_t{1} << 20;
+  const Result<store::StreamInfo> info = deps_.log->Info(Context(), stream);
+  if (!info.ok() || info->bytes < kWorthFlushing) return;
+  for (const OwnedPtr& owned : All()) {
+    if (owned->channel->stream() == stream && owned->channel->dirty()) ScheduleFlush(owned);
+  }
 }
 
 Status DataNodeImpl::TruncateLog(const Context& context, uint32_t stream) {

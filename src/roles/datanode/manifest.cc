@@ -120,13 +120,16 @@ Status DataNodeImpl::PrepareLoaded(const Context& context, const OwnedChannel& o
 
 Status DataNodeImpl::AddIndex(const Context& context, model::ChannelId id, model::SegmentId segment_id,
                               const segment::VectorIndexMeta& index) {
-  KITE_ASSIGN_OR_RETURN(const OwnedPtr owned, Find(id));
+  const Result<OwnedPtr> found = Find(id);
+  if (!found.ok()) RemoveObjects({index.file.key});
+  KITE_ASSIGN_OR_RETURN(const OwnedPtr owned, found);
   std::lock_guard lock(owned->commit_mutex);
   const channel::ViewPtr view = owned->channel->view();
   const auto sealed = std::find_if(view->sealed.begin(), view->sealed.end(),
                                    [segment_id](const auto& segment) { return segment->id() == segment_id; });
   const auto record = owned->records.find(segment_id);
   if (sealed == view->sealed.end() || record == owned->records.end()) {
+    RemoveObjects({index.file.key});  // no manifest names it, nor ever will
     return Status::NotFound(StatusSubject::kSegment, "the segment was compacted or dropped while its index was built");
   }
   std::vector<segment::VectorIndexMeta>& indexes = record->second.meta.indexes;
@@ -157,6 +160,18 @@ Status DataNodeImpl::RemoveIndex(const Context& context, model::ChannelId id, mo
   }
   if (!changed) return {};
   return Commit(context, *owned, owned->manifest.checkpoint, owned->manifest.checkpoint_timestamp);
+}
+
+/// Of a segment that no manifest names: whatever was written before a failure.
+void DataNodeImpl::RemoveSegment(model::CollectionId collection, model::SegmentId id) {
+  constexpr size_t kFilesMax = 1000;
+  const Result<store::ObjectPage> page =
+      deps_.objects->List(Context(), segment::SegmentPrefix(collection, id), "", kFilesMax);
+  std::vector<std::string> keys;
+  if (page.ok()) {
+    for (const store::ObjectInfo& object : page->objects) keys.push_back(object.key);
+  }
+  RemoveObjects(std::move(keys));
 }
 
 void DataNodeImpl::RemoveObjects(std::vector<std::string> keys) {

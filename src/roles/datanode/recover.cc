@@ -178,11 +178,18 @@ Status DataNodeImpl::DropChannel(const Context& context, model::ChannelId id) {
     channels_.erase(id);
   }
   deps_.registry->Remove(id);
-  growing_bytes_ -= owned->growing_bytes.exchange(0);
-  for (auto& [segment, record] : owned->records) record.fate->Condemn(ObjectKeys(record.meta));
+  uint64_t dropped_bytes = owned->growing_bytes.exchange(0);
+  growing_bytes_ -= dropped_bytes;
+  for (auto& [segment, record] : owned->records) {
+    dropped_bytes += record.meta.byte_size();
+    record.fate->Condemn(ObjectKeys(record.meta));
+  }
   if (!owned->manifest_key.empty()) RemoveObjects({owned->manifest_key});
   RemoveObjects(std::move(owned->obsolete_objects));
-  return TruncateLog(context, owned->channel->stream());
+  KITE_RETURN_IF_ERROR(TruncateLog(context, owned->channel->stream()));
+  constexpr uint64_t kMuch = uint64_t{1} << 20;
+  if (dropped_bytes > kMuch) FlushWhatHoldsLog(owned->channel->stream());
+  return {};
 }
 
 /// What the manifests of the channels name, and which collections must not be touched.

@@ -25,8 +25,10 @@ constexpr char kEntryTag = 'd';
 constexpr char kLeasedTag = 'l';
 constexpr char kRevisionKey[] = "r";
 
-// Metadata is small and read mostly from the memtable and the page cache.
-constexpr size_t kWriteBufferBytes = size_t{4} << 20;
+// Metadata is small and read mostly from the memtable and the page cache. RocksDB takes the disk of a
+// whole write buffer for its WAL in advance: so much can still be committed when the disk is full.
+constexpr size_t kWriteBufferBytes = size_t{1} << 20;
+constexpr size_t kManifestAheadBytes = size_t{64} << 10;
 constexpr size_t kBlockCacheBytes = size_t{2} << 20;
 constexpr int kOpenFilesMax = 64;
 constexpr uint64_t kReopenBytesMin =
@@ -60,6 +62,7 @@ rocksdb::Options MakeOptions(rocksdb::Env* env) {
   options.max_file_opening_threads = 1;
   options.max_background_jobs = 1;
   options.max_manifest_file_size = size_t{4} << 20;
+  options.manifest_preallocation_size = kManifestAheadBytes;
   options.info_log = std::make_shared<SilentLogger>();
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
