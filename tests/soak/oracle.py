@@ -350,6 +350,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="an empty folder to use; a temporary one otherwise")
     arguments = parser.parse_args()
     folder = arguments.data or Path(tempfile.mkdtemp(prefix="kite-oracle-")) / "data"
+    folder.parent.mkdir(parents=True, exist_ok=True)
     run(folder, arguments.cycles, arguments.seed)
     print("everything that was acknowledged is there, and nothing else")
 
