@@ -3,6 +3,8 @@
 #include <chrono>
 #include <string>
 
+#include "model/meta_keys.h"
+
 namespace kite::roles {
 namespace {
 
@@ -49,6 +51,22 @@ Status MetaWriter::Commit(const Context& context, std::vector<store::MetaOp> ops
       return status.WithContext(
           "whether the change was made is not known, look before you repeat it");
   }
+}
+
+Status MetaWriter::CommitFor(const Context& context, const model::CollectionName& name,
+                             model::CollectionId collection, std::vector<store::MetaOp> ops) {
+  const std::string key = model::CollectionKey(collection);
+  const auto gone = [&] {
+    return Status::NotFound(StatusSubject::kCollection,
+                            "collection not found[collection=" + name.collection + "]");
+  };
+  KITE_ASSIGN_OR_RETURN(const auto entry, meta_->Get(context, key));
+  if (!entry) return gone();
+  const Status status =
+      Commit(context, std::move(ops), {store::MetaCompare::Created(key, entry->create_revision)});
+  if (!status.Is(StatusKind::kConflict)) return status;
+  KITE_ASSIGN_OR_RETURN(const auto now, meta_->Get(context, key));
+  return now ? NoLongerLeads() : gone();
 }
 
 }  // namespace kite::roles

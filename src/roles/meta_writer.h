@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "model/request.h"
 #include "store/meta_store.h"
 
 namespace kite::roles {
@@ -23,6 +24,11 @@ class MetaWriter {
   /// no longer leads. Conflict(Meta): one of `compares` does not hold. Otherwise see uncertain().
   Status Commit(const Context& context, std::vector<store::MetaOp> ops,
                 std::vector<store::MetaCompare> compares = {});
+
+  /// Commit on condition that the collection exists, so that nothing is written down for one that
+  /// is being dropped. NotFound(Collection) names it as the caller did.
+  Status CommitFor(const Context& context, const model::CollectionName& name,
+                   model::CollectionId collection, std::vector<store::MetaOp> ops);
 
   [[nodiscard]] bool uncertain() const { return uncertain_; }
   void SetCertain() { uncertain_ = false; }

@@ -146,24 +146,6 @@ Status IndexCoordImpl::BeginChange() {
   return {};
 }
 
-Status IndexCoordImpl::Commit(const Context& context, const CollectionName& name,
-                              CollectionId collection, std::vector<MetaOp> ops) {
-  const std::string key = model::CollectionKey(collection);
-  const auto gone = [&] {
-    return Status::NotFound(StatusSubject::kCollection,
-                            "collection not found[collection=" + name.collection + "]");
-  };
-  KITE_ASSIGN_OR_RETURN(const auto entry, deps_.meta->Get(context, key));
-  if (!entry) return gone();
-  const Status status = writer_.Commit(context, std::move(ops),
-                                       {store::MetaCompare::Created(key, entry->create_revision)});
-  if (!status.Is(StatusKind::kConflict)) return status;
-  KITE_ASSIGN_OR_RETURN(const auto now, deps_.meta->Get(context, key));
-  if (!now) return gone();
-  return Status::Unavailable(StatusSubject::kNode,
-                             "this coordinator no longer leads; nothing was changed, retry");
-}
-
 std::vector<IndexPtr> IndexCoordImpl::Indexes(CollectionId collection) {
   const std::shared_lock lock(mutex_);
   const auto found = definitions_.find(collection);
@@ -218,9 +200,9 @@ Status IndexCoordImpl::CreateIndex(const Context& context, const CreateIndexRequ
   if (!same) {
     KITE_ASSIGN_OR_RETURN(const IndexPtr index,
                           NewIndex(context, *collection, *field, name, std::move(spec)));
-    KITE_RETURN_IF_ERROR(
-        Commit(context, request.name, collection->id,
-               {MetaOp::Put(model::IndexKey(collection->id, index->id), model::ToJson(*index))}));
+    KITE_RETURN_IF_ERROR(writer_.CommitFor(
+        context, request.name, collection->id,
+        {MetaOp::Put(model::IndexKey(collection->id, index->id), model::ToJson(*index))}));
     indexes.push_back(index);
     Publish(collection->id, std::move(indexes));
   }
@@ -258,7 +240,7 @@ Status IndexCoordImpl::DropIndex(const Context& context, const CollectionName& n
   for (const IndexPtr& index : dropped) {
     ops.push_back(MetaOp::Delete(model::IndexKey(collection->id, index->id)));
   }
-  KITE_RETURN_IF_ERROR(Commit(context, name, collection->id, std::move(ops)));
+  KITE_RETURN_IF_ERROR(writer_.CommitFor(context, name, collection->id, std::move(ops)));
   Publish(collection->id, std::move(kept));
   for (const IndexPtr& index : dropped) builds_.Cancel(collection->id, index->id);
   // Decided. The files go in the background: the channels are looked through for what nobody
@@ -293,9 +275,9 @@ Status IndexCoordImpl::AlterIndex(const Context& context, const CollectionName& 
   auto changed = std::make_shared<IndexMeta>(**found);
   for (const auto& [key, value] : set) changed->params[key] = value;
   for (const std::string& key : remove) changed->params.erase(key);
-  KITE_RETURN_IF_ERROR(
-      Commit(context, name, collection->id,
-             {MetaOp::Put(model::IndexKey(collection->id, changed->id), model::ToJson(*changed))}));
+  KITE_RETURN_IF_ERROR(writer_.CommitFor(
+      context, name, collection->id,
+      {MetaOp::Put(model::IndexKey(collection->id, changed->id), model::ToJson(*changed))}));
   *found = std::move(changed);
   Publish(collection->id, std::move(indexes));
   return {};

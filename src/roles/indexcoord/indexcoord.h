@@ -74,9 +74,6 @@ class IndexCoordImpl final : public IndexCoord {
 
   Status Load(const Context& context);
   Status BeginChange();
-  /// Commits while the collection exists.
-  Status Commit(const Context& context, const CollectionName& name, model::CollectionId collection,
-                std::vector<store::MetaOp> ops);
   Result<model::IndexPtr> NewIndex(const Context& context, const model::CollectionMeta& collection,
                                    const model::FieldSchema& field, const std::string& name,
                                    IndexSpec spec);

@@ -171,26 +171,6 @@ Status QueryCoordImpl::BeginChange() {
   return {};
 }
 
-/// Commits while the collection exists, so that nothing is written down for one that is being
-/// dropped.
-Status QueryCoordImpl::Commit(const Context& context, const CollectionName& name,
-                              CollectionId collection, std::vector<MetaOp> ops) {
-  const std::string key = model::CollectionKey(collection);
-  const auto gone = [&] {
-    return Status::NotFound(StatusSubject::kCollection,
-                            "collection not found[collection=" + name.collection + "]");
-  };
-  KITE_ASSIGN_OR_RETURN(const auto entry, deps_.meta->Get(context, key));
-  if (!entry) return gone();
-  const Status status = writer_.Commit(context, std::move(ops),
-                                       {store::MetaCompare::Created(key, entry->create_revision)});
-  if (!status.Is(StatusKind::kConflict)) return status;
-  KITE_ASSIGN_OR_RETURN(const auto now, deps_.meta->Get(context, key));
-  if (!now) return gone();
-  return Status::Unavailable(StatusSubject::kNode,
-                             "this coordinator no longer leads; nothing was changed, retry");
-}
-
 QueryCoordImpl::EntryPtr QueryCoordImpl::Find(CollectionId collection) const {
   const std::shared_lock lock(mutex_);
   const auto found = entries_.find(collection);
@@ -280,8 +260,9 @@ Status QueryCoordImpl::Load(const Context& context, const LoadRequest& request) 
 Status QueryCoordImpl::LoadNew(const Context& context, const LoadRequest& request,
                                const CollectionPtr& collection, LoadMeta meta) {
   KITE_ASSIGN_OR_RETURN(const size_t bytes, Admit(collection, deps_.used_bytes()));
-  KITE_RETURN_IF_ERROR(Commit(context, request.name, collection->id,
-                              {MetaOp::Put(model::LoadKey(collection->id), model::ToJson(meta))}));
+  KITE_RETURN_IF_ERROR(
+      writer_.CommitFor(context, request.name, collection->id,
+                        {MetaOp::Put(model::LoadKey(collection->id), model::ToJson(meta))}));
   auto entry = std::make_shared<Entry>();
   entry->meta = std::move(meta);
   entry->collection = collection;
@@ -311,8 +292,8 @@ Status QueryCoordImpl::LoadMore(const Context& context, const LoadRequest& reque
     changed.partitions = std::move(all);
   }
   KITE_RETURN_IF_ERROR(
-      Commit(context, request.name, changed.collection,
-             {MetaOp::Put(model::LoadKey(changed.collection), model::ToJson(changed))}));
+      writer_.CommitFor(context, request.name, changed.collection,
+                        {MetaOp::Put(model::LoadKey(changed.collection), model::ToJson(changed))}));
   const std::unique_lock lock(mutex_);
   entry->meta = std::move(changed);
   return {};
@@ -400,14 +381,14 @@ Status QueryCoordImpl::Release(const Context& context, const CollectionName& nam
   }
   if (!left.partitions.empty()) {
     KITE_RETURN_IF_ERROR(
-        Commit(context, name, collection->id,
-               {MetaOp::Put(model::LoadKey(collection->id), model::ToJson(left))}));
+        writer_.CommitFor(context, name, collection->id,
+                          {MetaOp::Put(model::LoadKey(collection->id), model::ToJson(left))}));
     const std::unique_lock state(mutex_);
     entry->meta = std::move(left);
     return {};
   }
-  KITE_RETURN_IF_ERROR(
-      Commit(context, name, collection->id, {MetaOp::Delete(model::LoadKey(collection->id))}));
+  KITE_RETURN_IF_ERROR(writer_.CommitFor(context, name, collection->id,
+                                         {MetaOp::Delete(model::LoadKey(collection->id))}));
   Unload(collection->id);
   return {};
 }

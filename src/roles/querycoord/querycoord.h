@@ -86,8 +86,6 @@ class QueryCoordImpl final : public QueryCoord {
 
   Status ReadStored(const Context& context);
   Status BeginChange();
-  Status Commit(const Context& context, const CollectionName& name, model::CollectionId collection,
-                std::vector<store::MetaOp> ops);
   EntryPtr Find(model::CollectionId collection) const;
 
   Status CheckIndexes(const model::CollectionMeta& collection, const std::string& name) const;
