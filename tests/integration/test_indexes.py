@@ -22,10 +22,13 @@ from pymilvus import DataType, MilvusException
 
 ROWS, DIM, QUERIES, LIMIT = 4000, 32, 20, 10
 
+# Build and search parameters, and the least recall. Gaussian vectors have no clusters, the hardest case for IVF: k-means++
+# and 100 iterations in numpy reach 0.82 (L2), 0.84 (IP) and 0.85 (COSINE) over 500 queries at nprobe 12 of 32, the server
+# 0.81, 0.83 and 0.85; sets of 20 queries spread around that by 0.03.
 KINDS = {
     "FLAT": ({}, {}, 1.0),
-    "IVF_FLAT": ({"nlist": 32}, {"nprobe": 12}, 0.85),
-    "IVF_SQ8": ({"nlist": 32}, {"nprobe": 12}, 0.8),
+    "IVF_FLAT": ({"nlist": 32}, {"nprobe": 12}, 0.73),
+    "IVF_SQ8": ({"nlist": 32}, {"nprobe": 12}, 0.72),
     "HNSW": ({"M": 16, "efConstruction": 100}, {"ef": 100}, 0.93),
     "AUTOINDEX": ({}, {}, 0.93),
 }

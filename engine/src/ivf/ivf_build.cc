@@ -194,7 +194,7 @@ size_t IvfIndex::EstimatePeakBytes(const BuildSpec& spec, size_t count, uint32_t
   const size_t clusters = ListCount(spec, count);
   const size_t sample = std::min(count, clusters * kPointsPerList);
   const size_t training =
-      clusters * dim * sizeof(float) + sample * (dim * sizeof(float) + 2 * sizeof(uint32_t));
+      clusters * dim * sizeof(float) + sample * (dim * sizeof(float) + 3 * sizeof(uint32_t));
   // The lists' assignment is freed before the codes are allocated.
   const size_t lists =
       clusters * dim * sizeof(float) + (2 * count + 2 * clusters) * sizeof(uint32_t);

@@ -1,6 +1,8 @@
 #include "ivf/kmeans.h"
 
 #include <algorithm>
+#include <limits>
+#include <numeric>
 #include <random>
 
 #include "kernels/kernels.h"
@@ -9,6 +11,67 @@ namespace kite::engine {
 namespace {
 
 constexpr size_t kPointsPerTask = 256;
+/// k-means++ reads its candidates once per cluster, so it looks at some of the points only: choosing
+/// costs a fraction of one iteration, and clusters are missed as rarely as with all points.
+constexpr size_t kCandidatesPerCluster = 16;
+
+/// Chooses the points that k-means starts with (k-means++, Arthur and Vassilvitskii 2007): each next
+/// one is drawn with a probability proportional to its squared distance from those that are chosen.
+/// With points drawn evenly, data in separate clusters leaves some without a centroid for good.
+class Seeding {
+ public:
+  Seeding(const float* points, size_t n, size_t dim, const KMeansSpec& spec, Executor& executor)
+      : points_(points),
+        dim_(dim),
+        random_(spec.seed),
+        executor_(executor),
+        ids_(SampleIds(n, spec.clusters * kCandidatesPerCluster, spec.seed)),
+        distances_(ids_.size(), std::numeric_limits<float>::infinity()) {}
+
+  Status Run(const Context& context, Array<float>& centroids) {
+    const float* chosen = points_ + ids_[random_() % ids_.size()] * dim_;
+    float* const end = centroids.mutable_data() + centroids.size();
+    for (float* out = centroids.mutable_data(); out != end; out += dim_) {
+      std::copy_n(chosen, dim_, out);
+      KITE_RETURN_IF_ERROR(MeasureTo(context, out));
+      chosen = points_ + ids_[Draw()] * dim_;
+    }
+    return {};
+  }
+
+ private:
+  Status MeasureTo(const Context& context, const float* centroid) {
+    const size_t tasks = (ids_.size() + kPointsPerTask - 1) / kPointsPerTask;
+    return ParallelFor(executor_, tasks, 1, [&](size_t task) {
+      const size_t end = std::min(ids_.size(), (task + 1) * kPointsPerTask);
+      for (size_t i = task * kPointsPerTask; i < end; ++i) {
+        float distance = 0;
+        ActiveKernels().l2_block(centroid, points_ + ids_[i] * dim_, 1, dim_, &distance);
+        distances_[i] = std::min(distances_[i], distance);
+      }
+      return context.Check();
+    });
+  }
+
+  /// A candidate, any of them when all distances are 0.
+  size_t Draw() {
+    const double total = std::accumulate(distances_.begin(), distances_.end(), 0.0);
+    double left = static_cast<double>(random_() >> 11) * 0x1p-53 * total;
+    if (!(total > 0)) return random_() % ids_.size();
+    for (size_t i = 0; i + 1 < distances_.size(); ++i) {
+      left -= distances_[i];
+      if (left < 0) return i;
+    }
+    return distances_.size() - 1;
+  }
+
+  const float* points_;
+  size_t dim_;
+  std::mt19937_64 random_;
+  Executor& executor_;
+  std::vector<uint32_t> ids_;
+  std::vector<float> distances_;  ///< to the nearest chosen point
+};
 
 Status AssignPoints(const Context& context, const float* points, size_t n, size_t dim,
                     const Array<float>& centroids, Executor& executor,
@@ -89,11 +152,11 @@ uint32_t NearestCentroid(const float* point, const float* centroids, size_t clus
 Result<Array<float>> TrainKMeans(const Context& context, const float* points, size_t n, size_t dim,
                                  const KMeansSpec& spec, Executor& executor) {
   KITE_ASSIGN_OR_RETURN(Array<float> centroids, Array<float>::Allocate(spec.clusters * dim));
-  const std::vector<uint32_t> first = SampleIds(n, spec.clusters, spec.seed);
-  for (size_t c = 0; c < first.size(); ++c) {
-    std::copy_n(points + first[c] * dim, dim, centroids.mutable_data() + c * dim);
+  if (n <= spec.clusters) {
+    std::copy_n(points, n * dim, centroids.mutable_data());
+    return centroids;
   }
-  if (n <= spec.clusters) return centroids;
+  KITE_RETURN_IF_ERROR(Seeding(points, n, dim, spec, executor).Run(context, centroids));
   std::vector<uint32_t> assigned(n);
   for (size_t iteration = 0; iteration < spec.iterations; ++iteration) {
     KITE_RETURN_IF_ERROR(AssignPoints(context, points, n, dim, centroids, executor, assigned));

@@ -1,4 +1,4 @@
-// k-means clustering of float32 vectors (Lloyd's algorithm) with squared L2.
+// k-means clustering of float32 vectors (k-means++, then Lloyd's algorithm) with squared L2.
 #pragma once
 
 #include <cstdint>

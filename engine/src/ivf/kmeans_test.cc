@@ -38,6 +38,25 @@ TEST(KMeansTest, FindsSeparateClusters) {
   EXPECT_LT(error / static_cast<double>(data.count()), 0.01);
 }
 
+TEST(KMeansTest, ManySeparateClustersAreAlmostAllFound) {
+  constexpr size_t kClusters = 100;
+  constexpr float kApart = 100;
+  Dataset data{.dim = 2};
+  for (size_t i = 0; i < kClusters * 40; ++i) {
+    data.values.push_back(static_cast<float>(i % 10) * kApart + static_cast<float>(i % 7));
+    data.values.push_back(static_cast<float>(i / 10 % 10) * kApart + static_cast<float>(i % 9));
+  }
+  InlineExecutor executor;
+  const Array<float> centroids = Train(data, kClusters, executor);
+  std::vector<float> keys(kClusters);
+  size_t missed = 0;
+  for (size_t i = 0; i < kClusters; ++i) {
+    NearestCentroid(data.vector(i), centroids.data(), kClusters, 2, keys.data());
+    missed += *std::min_element(keys.begin(), keys.end()) > kApart;
+  }
+  EXPECT_LT(missed, 8) << "of " << kClusters;
+}
+
 TEST(KMeansTest, SameBytesOnAnyExecutor) {
   const Dataset data = testing::Clustered(3000, 16, 10, 1);
   InlineExecutor one;
