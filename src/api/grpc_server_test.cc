@@ -227,7 +227,8 @@ TEST_F(GrpcServerTest, TheClientsDeadlineIsTheContexts) {
   grpc::ClientContext context;
   context.set_deadline(system_clock::now() + milliseconds(100));
   const grpc::Status status = client.Call(kPrefix + std::string("Query"), "", nullptr, context);
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  // Server and client look at their own clocks: the reply that says so may just come in time.
+  EXPECT_TRUE(status.ok() || status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) << status.error_message();
   AwaitWaiting(0);
   EXPECT_NE(ended_with_.load(), StatusKind::kOk);
 }
