@@ -25,6 +25,8 @@ namespace {
 /// Clients ping each 10 s, also without calls; anything rarer than this is no attack.
 constexpr int kMinPingIntervalMs = 5000;
 constexpr int32_t kRefused = -1;
+/// Not counted: searches go on while large inserts wait. The queue bounds how many there are.
+constexpr size_t kSmallRequestBytes = size_t{64} << 10;
 constexpr std::chrono::hours kTimeoutMax{24 * 365};
 
 /// host:port; IPv6 addresses in brackets.
@@ -84,7 +86,9 @@ bool Join(grpc::ByteBuffer& buffer, grpc::Slice& whole) {
 class GrpcServer::Impl {
  public:
   Impl(const GrpcOptions& options, const roles::Roles& roles, ServerInfo info, CallObserver* observer)
-      : service_(roles, std::move(info), observer), pool_("rpc", options.rpc_threads, options.rpc_queue_max) {}
+      : service_(roles, std::move(info), observer),
+        pool_("rpc", options.rpc_threads, options.rpc_queue_max),
+        request_bytes_max_(options.request_bytes_max) {}
   ~Impl() { Shutdown(std::chrono::system_clock::now()); }
 
   Status Listen(const GrpcOptions& options);
@@ -95,9 +99,14 @@ class GrpcServer::Impl {
   class RpcCall;
 
   void Poll();
+  /// Counts a request's bytes until they are given back. False when the limit does not allow it.
+  bool TakeBytes(size_t bytes);
+  void GiveBackBytes(size_t bytes) { request_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
 
   Service service_;
   ThreadPool pool_;
+  const size_t request_bytes_max_;
+  std::atomic<size_t> request_bytes_{0};
   grpc::AsyncGenericService generic_;
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::unique_ptr<grpc::Server> server_;
@@ -149,10 +158,16 @@ class GrpcServer::Impl::RpcCall {
       Run();
       return;
     }
+    if (request_.Length() > kSmallRequestBytes) {
+      if (!impl_.TakeBytes(request_.Length())) {
+        request_.Clear();
+        ReplyBusy(Status::BackPressure(StatusSubject::kNode, "the requests in work hold too many bytes"));
+        return;
+      }
+      taken_bytes_ = request_.Length();
+    }
     const Status queued = impl_.pool_.Submit([this] { Run(); });
-    if (queued.ok()) return;
-    incoming_.arena = std::make_shared<google::protobuf::Arena>();
-    Reply(method_->Fail(queued.WithContext("the server has too many requests to do at this moment, try again"), incoming_));
+    if (!queued.ok()) ReplyBusy(queued);
   }
 
   void OnFinished(bool) { Release(); }
@@ -197,12 +212,19 @@ class GrpcServer::Impl::RpcCall {
     grpc::Slice slice(size);
     outcome.reply->SerializeWithCachedSizesToArray(const_cast<uint8_t*>(slice.begin()));
     incoming_.arena.reset();
+    impl_.GiveBackBytes(std::exchange(taken_bytes_, 0));
     Observe(outcome.code);
     const grpc::ByteBuffer reply(&slice, 1);
     stream_.WriteAndFinish(reply, grpc::WriteOptions(), grpc::Status::OK, &finished_);
   }
 
+  void ReplyBusy(const Status& why) {
+    incoming_.arena = std::make_shared<google::protobuf::Arena>();
+    Reply(method_->Fail(why.WithContext("the server has too many requests to do at this moment, try again"), incoming_));
+  }
+
   void Refuse(grpc::StatusCode code, std::string message) {
+    impl_.GiveBackBytes(std::exchange(taken_bytes_, 0));
     Observe(kRefused);
     stream_.Finish(grpc::Status(code, std::move(message)), &finished_);
   }
@@ -218,6 +240,7 @@ class GrpcServer::Impl::RpcCall {
     if (holders_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
 
+
   Impl& impl_;
   grpc::GenericServerContext server_context_;
   grpc::GenericServerAsyncReaderWriter stream_;
@@ -225,6 +248,7 @@ class GrpcServer::Impl::RpcCall {
   const Context cancellable_ = Context::Cancellable();  ///< may be cancelled at any time, from another thread
   Incoming incoming_;
   const Method* method_ = nullptr;
+  size_t taken_bytes_ = 0;
   std::chrono::steady_clock::time_point started_;
   std::atomic<int> holders_{2};
   Event arrived_{this, &RpcCall::OnArrived};
@@ -258,6 +282,15 @@ Status GrpcServer::Impl::Listen(const GrpcOptions& options) {
     });
   }
   return {};
+}
+
+bool GrpcServer::Impl::TakeBytes(size_t bytes) {
+  size_t now = request_bytes_.load(std::memory_order_relaxed);
+  do {
+    // One request is always taken, however small the limit.
+    if (now != 0 && now + bytes > request_bytes_max_) return false;
+  } while (!request_bytes_.compare_exchange_weak(now, now + bytes, std::memory_order_relaxed));
+  return true;
 }
 
 void GrpcServer::Impl::Poll() {

@@ -4,7 +4,7 @@
 // (no timeouts: an idle server does not wake up); handlers run on the bounded pool "rpc". What cannot be answered by
 // the application ends as a gRPC status that clients do not retry: UNIMPLEMENTED for a method that is not there,
 // INVALID_ARGUMENT for bytes that are no request, RESOURCE_EXHAUSTED for a message over the limit. Everything else is a
-// reply with a Status, code 8 included when the pool's queue is full.
+// reply with a Status, code 8 included when the pool's queue is full or the requests in work hold too many bytes.
 #pragma once
 
 #include <chrono>
@@ -26,6 +26,7 @@ struct GrpcOptions {
   size_t max_send_bytes = size_t{512} << 20;       ///< Milvus's shipped proxy.grpc.serverMaxSendSize
   size_t rpc_threads = 64;                         ///< started as they are needed
   size_t rpc_queue_max = 4096;                     ///< calls that may wait for a thread
+  size_t request_bytes_max = size_t{1} << 30;      ///< of all requests in work; small ones are always taken
 };
 
 class GrpcServer {

@@ -262,6 +262,37 @@ TEST_F(GrpcServerTest, AFullQueueAnswersBackPressure) {
   EXPECT_EQ(answered, 2);
 }
 
+TEST_F(GrpcServerTest, RequestsInWorkAreBoundedByBytes) {
+  HoldQueries();
+  options_.request_bytes_max = size_t{300} << 10;
+  Start();
+  const auto query_of = [](size_t bytes) {
+    pb::QueryRequest request;
+    request.set_expr(std::string(bytes, 'x'));
+    return request;
+  };
+  std::thread large([&] {
+    Client client(server_->port());
+    client.Ask<pb::QueryResults>("Query", query_of(size_t{200} << 10));
+  });
+  AwaitWaiting(1);
+  Client client(server_->port());
+  const auto refused = client.Ask<pb::QueryResults>("Query", query_of(size_t{200} << 10));
+  EXPECT_EQ(refused.status().code(), 8);
+  EXPECT_TRUE(refused.status().retriable());
+  std::thread small([&] {
+    Client other(server_->port());
+    other.Ask<pb::QueryResults>("Query", query_of(10));
+  });
+  AwaitWaiting(2);  // small ones are always taken
+  open_ = true;
+  large.join();
+  small.join();
+  // What was taken was given back; a request above the limit is taken when it is alone.
+  EXPECT_NE(client.Ask<pb::QueryResults>("Query", query_of(size_t{400} << 10)).status().code(), 8);
+  EXPECT_NE(client.Ask<pb::QueryResults>("Query", query_of(size_t{400} << 10)).status().code(), 8);
+}
+
 TEST_F(GrpcServerTest, ManyClientsAtOnce) {
   Start();
   std::vector<std::thread> threads;

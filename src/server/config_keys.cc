@@ -66,6 +66,13 @@ constexpr std::array kKeys = std::to_array<ConfigKey>({
      .max = kMaxInt,
      .description =
          "Bytes for loaded collections and index builds. 0: 80 % of the machine's memory."},
+    {.name = "kite.memory.requestLimit",
+     .type = ConfigType::kInt,
+     .default_value = "1073741824",
+     .min = 1 << 20,
+     .max = kMaxInt,
+     .description = "Bytes of the requests that are worked on at the same time; beyond it large ones are "
+                    "answered with 'try again'."},
     {.name = "kite.threads.background",
      .type = ConfigType::kInt,
      .default_value = "0",

@@ -195,6 +195,7 @@ class Standalone {
     options.port = static_cast<int>(config_.Int("proxy.port"));
     options.max_receive_bytes = static_cast<size_t>(config_.Int("proxy.grpc.serverMaxRecvSize"));
     options.max_send_bytes = static_cast<size_t>(config_.Int("proxy.grpc.serverMaxSendSize"));
+    options.request_bytes_max = static_cast<size_t>(config_.Int("kite.memory.requestLimit"));
     options.rpc_threads = static_cast<size_t>(config_.Int("kite.threads.rpc"));
     KITE_ASSIGN_OR_RETURN(grpc_,
                           api::GrpcServer::Start(options, roles, std::move(info), &*observer_));
