@@ -47,12 +47,14 @@ void PrintJson(const CheckReport& report) {
       {"ok", report.problems.empty()}, {"collections", report.collections},
       {"segments", report.segments},   {"files", report.files},
       {"bytes", report.bytes},         {"log_records", report.log_records},
-      {"problems", report.problems}};
+      {"problems", report.problems},   {"log_tails", report.log_tails}};
   std::cout << object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
 }
 
 void PrintText(const std::string& data_dir, const CheckReport& report) {
   for (const std::string& problem : report.problems) std::cout << problem << "\n";
+  for (const std::string& tail : report.log_tails)
+    std::cout << "note: " << tail << "; the next start removes it\n";
   std::cout << data_dir << ": " << report.collections << " collections, " << report.segments
             << " segments, " << report.files << " files, " << FormatBytes(report.bytes) << ", "
             << report.log_records << " log records: ";

@@ -1,4 +1,5 @@
-// kite check: every checksum and structure of a stopped database.
+// kite check: every checksum and structure of a stopped database. Nothing in its folder changes: the stores are opened
+// for reading only, and the log's files are verified without a store.
 #include <algorithm>
 
 #include "kite/engine/index.h"
@@ -6,7 +7,7 @@
 #include "segment/sealed_segment.h"
 #include "server/database.h"
 #include "server/layout.h"
-#include "store/log/file_log_store.h"
+#include "store/log/log_verify.h"
 #include "store/meta/rocksdb_meta_store.h"
 #include "store/object/local_object_store.h"
 
@@ -20,8 +21,12 @@ class Checker {
       : context_(context), disk_(std::move(disk)), data_dir_(std::move(data_dir)), progress_(std::move(progress)) {}
 
   Result<CheckReport> Run() {
-    KITE_ASSIGN_OR_RETURN(const auto lock, LockDataDir(*disk_, data_dir_));
-    KITE_ASSIGN_OR_RETURN(objects_, store::OpenLocalObjectStore(disk_, data_dir_));
+    std::unique_ptr<FileLock> lock;
+    // Locking would create it. Without it no process has the database open.
+    if (disk_->FileSize(data_dir_ + "/LOCK").ok()) {
+      KITE_ASSIGN_OR_RETURN(lock, LockDataDir(*disk_, data_dir_));
+    }
+    objects_ = store::OpenLocalObjectsReadOnly(disk_, data_dir_);
     KITE_RETURN_IF_ERROR(ReadManifests());
     for (const segment::Manifest& manifest : manifests_) {
       for (const segment::SegmentMeta& segment : manifest.segments) KITE_RETURN_IF_ERROR(CheckSegment(segment));
@@ -32,7 +37,7 @@ class Checker {
 
  private:
   Status ReadManifests() {
-    auto meta = store::OpenRocksDbMetaStore(disk_, MetaFolder(data_dir_));
+    auto meta = store::OpenRocksDbReadOnly(disk_, MetaFolder(data_dir_));
     if (!meta.ok()) {
       report_.problems.push_back("metadata: " + meta.status().message());
       return {};
@@ -80,30 +85,16 @@ class Checker {
   }
 
   Status CheckLog() {
-    auto log = store::OpenFileLogStore(disk_, LogFolder(data_dir_), LogOptions(UINT64_MAX));
+    Result<store::LogReport> log = store::VerifyFileLog(context_, *disk_, LogFolder(data_dir_));
+    KITE_RETURN_IF_ERROR(context_.Check());
     if (!log.ok()) {
       report_.problems.push_back("write-ahead log: " + log.status().message());
       return {};
     }
-    for (store::StreamId stream = 0; stream < (*log)->streams(); ++stream) {
-      const Status status = CheckStream(**log, stream);
-      if (status.Is(StatusKind::kCancelled) || status.Is(StatusKind::kDeadlineExceeded)) return status;
-      if (!status.ok()) report_.problems.push_back(status.message());
-    }
-    return {};
-  }
-
-  Status CheckStream(store::LogStore& log, store::StreamId stream) {
-    constexpr size_t kReadBytes = size_t{16} << 20;
-    KITE_ASSIGN_OR_RETURN(const store::StreamInfo info, log.Info(context_, stream));
-    store::LogOffset next = info.begin;
-    while (next < info.end) {
-      KITE_RETURN_IF_ERROR(context_.Check());
-      KITE_ASSIGN_OR_RETURN(const auto records, log.Read(context_, stream, next, kReadBytes, &next));
-      report_.log_records += records.size();
-      if (records.empty()) break;
-    }
-    report_.bytes += info.bytes;
+    report_.log_records = log->records;
+    report_.bytes += log->bytes;
+    report_.log_tails = std::move(log->tails);
+    std::move(log->problems.begin(), log->problems.end(), std::back_inserter(report_.problems));
     return {};
   }
 

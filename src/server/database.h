@@ -59,7 +59,8 @@ class Database {
   virtual void Stop() = 0;
 };
 
-/// Verifies every checksum and structure of a stopped database: log, metadata, manifests, segments, indexes.
+/// Verifies every checksum and structure of a stopped database: log, metadata, manifests, segments, indexes. Changes
+/// no byte of it.
 struct CheckReport {
   size_t collections = 0;
   size_t segments = 0;
@@ -67,6 +68,7 @@ struct CheckReport {
   uint64_t bytes = 0;
   uint64_t log_records = 0;
   std::vector<std::string> problems;  ///< each names the file and what is wrong with it
+  std::vector<std::string> log_tails;  ///< no damage: what a crash left behind the last record; cut by the next start
 };
 /// `progress` (may be empty): bytes verified so far, and of how many.
 Result<CheckReport> CheckDatabase(const Context& context, const std::string& data_dir,

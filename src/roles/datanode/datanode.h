@@ -104,6 +104,7 @@ class DataNodeImpl final : public DataNode {
   // recover.cc
   Status Restore(const Context& context, OwnedChannel& owned, const CollectionPtr& collection);
   Status ReplayStream(const Context& context, uint32_t stream);
+  Status CheckCheckpoints(uint32_t stream, store::LogOffset end) const;
   LiveObjects FindLiveObjects() const;
   bool IsOrphan(const std::string& key, const LiveObjects& live) const;
   void BreakStream(uint32_t stream, const Status& cause);

@@ -467,6 +467,16 @@ TEST_F(DataNodeTest, ADamagedManifestBreaksItsCollectionOnly) {
   EXPECT_NE(status.message().find((*pointer)->value), std::string::npos) << status;
 }
 
+TEST_F(DataNodeTest, ALogThatHasLostFilesBreaksItsCollections) {
+  ASSERT_TRUE(Write({{1, 10}}).ok());
+  ASSERT_TRUE(node_->Flush(Context(), channel_).ok());
+  log_ = std::shared_ptr(std::move(*store::OpenMemoryLogStore()));
+  Open();
+  // New entries would be taken for some that the manifest has already.
+  const Status status = Write({{2, 20}}).status();
+  EXPECT_TRUE(status.Is(StatusKind::kCorruption)) << status;
+}
+
 TEST_F(DataNodeTest, ConcurrentWritersAndReadersSeeWholeWrites) {
   // Every write upserts the keys 0..9 with one value: a read must never see two values, or fewer keys.
   ASSERT_TRUE(Write({{0, 0}, {1, 0}, {2, 0}, {3, 0}, {4, 0}, {5, 0}, {6, 0}, {7, 0}, {8, 0}, {9, 0}}, true).ok());

@@ -124,14 +124,28 @@ void DataNodeImpl::BreakStream(uint32_t stream, const Status& cause) {
   }
 }
 
+/// A log that ends before what manifests have seen of it has lost files: new entries would be taken for old ones.
+Status DataNodeImpl::CheckCheckpoints(uint32_t stream, store::LogOffset end) const {
+  for (const OwnedPtr& owned : All()) {
+    if (owned->channel->stream() != stream || owned->channel->applied() <= end) continue;
+    return Status::Corruption(StatusSubject::kLog, "it ends at offset " + std::to_string(end) + ", and offset " +
+                                                       std::to_string(owned->channel->applied() - 1) +
+                                                       " was there before: files are missing");
+  }
+  return {};
+}
+
 Status DataNodeImpl::ReplayStream(const Context& context, uint32_t stream) {
   constexpr size_t kReadBytes = size_t{32} << 20;
   KITE_ASSIGN_OR_RETURN(store::StreamInfo info, deps_.log->Info(context, stream));
-  if (info.end == 0) return {};  // never written; its writer is opened by the first write
+  KITE_RETURN_IF_ERROR(CheckCheckpoints(stream, info.end));
+  store::LogOffset next = info.end;
+  // Never written, unless its only file is damaged; its writer is opened by the first write.
+  if (info.end == 0) return deps_.log->Read(context, stream, 0, kReadBytes, &next).status();
   // Ours first: nothing can come after what we read then.
   KITE_RETURN_IF_ERROR(WriterOf(stream).status());
   KITE_ASSIGN_OR_RETURN(info, deps_.log->Info(context, stream));
-  store::LogOffset next = info.begin;
+  next = info.begin;
   while (next < info.end) {
     KITE_ASSIGN_OR_RETURN(std::vector<store::LogRecord> records,
                           deps_.log->Read(context, stream, next, kReadBytes, &next));

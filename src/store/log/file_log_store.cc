@@ -1,6 +1,5 @@
 #include "store/log/file_log_store.h"
 
-#include <charconv>
 #include <utility>
 #include <vector>
 
@@ -8,8 +7,6 @@
 
 namespace kite::store {
 namespace {
-
-constexpr std::string_view kFolderPrefix = "stream-";
 
 class FileLogStore final : public LogStore {
  public:
@@ -69,14 +66,10 @@ class FileLogStore final : public LogStore {
 Status CheckStreamCount(Disk& disk, const std::string& root, StreamId streams) {
   KITE_ASSIGN_OR_RETURN(const std::vector<DirEntry> entries, disk.List(root));
   for (const DirEntry& entry : entries) {
-    if (!entry.is_dir || !entry.name.starts_with(kFolderPrefix)) continue;
-    StreamId number = 0;
-    const char* end = entry.name.data() + entry.name.size();
-    const auto [parsed, error] =
-        std::from_chars(entry.name.data() + kFolderPrefix.size(), end, number);
-    if (error != std::errc() || parsed != end || number < streams) continue;
+    const std::optional<StreamId> number = ParseLogFolderName(entry.name);
+    if (!entry.is_dir || !number || *number < streams) continue;
     return Status::FailedPrecondition(
-        StatusSubject::kLog, "the log in '" + root + "' has a stream " + std::to_string(number) +
+        StatusSubject::kLog, "the log in '" + root + "' has a stream " + std::to_string(*number) +
                                  "; it cannot be opened with " + std::to_string(streams) +
                                  " streams");
   }
@@ -93,7 +86,7 @@ Result<std::unique_ptr<LogStore>> OpenFileLogStore(std::shared_ptr<Disk> disk, s
   const auto space = std::make_shared<LogSpace>(options.bytes_max);
   std::vector<std::shared_ptr<LogStream>> streams;
   for (StreamId stream = 0; stream < options.streams; ++stream) {
-    std::string folder = root + "/" + std::string(kFolderPrefix) + std::to_string(stream);
+    std::string folder = root + "/" + LogFolderName(stream);
     KITE_ASSIGN_OR_RETURN(
         std::shared_ptr<LogStream> opened,
         LogStream::Open(disk, std::move(folder), stream, options.file_bytes_max, space));

@@ -12,26 +12,27 @@ LogFileWindow::ReadAt ReadAtPath(Disk& disk, const std::string& path) {
       [&disk, path](uint64_t position, uint64_t size) { return disk.Read(path, position, size); };
 }
 
-Status Damaged(const std::string& path, const std::string& what) {
-  return Status::Corruption(StatusSubject::kLog, "log file '" + path + "' " + what);
-}
-
-Status BadRecord(const std::string& path, const LogCursor& where) {
-  return Damaged(path, "is damaged at byte " + std::to_string(where.position) +
-                           ": the record with offset " + std::to_string(where.offset) +
-                           " does not verify");
-}
-
 LogCursor BeginOf(const LogFileHeader& header) {
   return {.position = kLogFileHeaderBytes, .offset = header.first_offset, .epoch = header.epoch};
 }
 
-/// Fills `file` from its header. False when there is none that verifies.
-Result<bool> LoadHeader(Disk& disk, StreamId stream, LogFile* file) {
+}  // namespace
+
+Status DamagedLogFile(const std::string& path, const std::string& what) {
+  return Status::Corruption(StatusSubject::kLog, "log file '" + path + "' " + what);
+}
+
+Status BadLogRecord(const std::string& path, const LogCursor& where) {
+  return DamagedLogFile(path, "is damaged at byte " + std::to_string(where.position) +
+                           ": the record with offset " + std::to_string(where.offset) +
+                           " does not verify");
+}
+
+Result<bool> LoadLogHeader(Disk& disk, StreamId stream, LogFile* file) {
   KITE_ASSIGN_OR_RETURN(const std::string bytes, disk.Read(file->path, 0, kLogFileHeaderBytes));
   const std::optional<LogFileHeader> header = DecodeLogFileHeader(bytes);
   if (!header) {
-    file->damage = Damaged(file->path, "is damaged: its header does not verify");
+    file->damage = DamagedLogFile(file->path, "is damaged: its header does not verify");
     return false;
   }
   if (header->version != kLogVersion) {
@@ -41,8 +42,9 @@ Result<bool> LoadHeader(Disk& disk, StreamId stream, LogFile* file) {
                                  std::to_string(kLogVersion));
   }
   if (header->stream != stream || header->first_offset != file->first_offset) {
-    file->damage = Damaged(file->path, "belongs to stream " + std::to_string(header->stream) +
-                                           ", offset " + std::to_string(header->first_offset));
+    file->damage =
+        DamagedLogFile(file->path, "belongs to stream " + std::to_string(header->stream) +
+                                       ", offset " + std::to_string(header->first_offset));
     return true;
   }
   file->salt = header->salt;
@@ -50,7 +52,7 @@ Result<bool> LoadHeader(Disk& disk, StreamId stream, LogFile* file) {
   return true;
 }
 
-Result<std::vector<LogFile>> ListFiles(Disk& disk, const std::string& folder) {
+Result<std::vector<LogFile>> ListLogFiles(Disk& disk, const std::string& folder) {
   std::vector<LogFile> files;
   KITE_ASSIGN_OR_RETURN(const std::vector<DirEntry> entries, disk.List(folder));
   for (const DirEntry& entry : entries) {
@@ -64,23 +66,31 @@ Result<std::vector<LogFile>> ListFiles(Disk& disk, const std::string& folder) {
   return files;
 }
 
-/// Finds the end of the last file; cuts a torn tail and syncs, unless the log was closed in order.
+bool WasBeingCreated(const std::vector<LogFile>& files, size_t i) {
+  const bool follows_another = i > 0 || files[i].first_offset == 0;
+  return i + 1 == files.size() && follows_another && files[i].bytes <= kLogFileHeaderBytes;
+}
+
+namespace {
+
+/// Finds the end of the last file; cuts a torn tail and syncs, unless the file ends with a Mark.
 Status RecoverTail(Disk& disk, const std::string& folder, RecoveredLog* log) {
   LogFile& file = log->files.back();
-  log->end = file.index.Find(file.first_offset);
   log->damage = file.damage;
+  log->end = {.offset = file.first_offset};
   if (!file.damage.ok()) return {};
+  log->end = file.index.Find(file.first_offset);
   LogFileWindow window(ReadAtPath(disk, file.path), file.bytes);
-  KITE_ASSIGN_OR_RETURN(const std::optional<LogCursor> closed, FindLogClose(window, file.salt));
-  if (closed) {
-    log->end = *closed;
+  KITE_ASSIGN_OR_RETURN(const std::optional<LogCursor> marked, FindLogMark(window, file.salt));
+  if (marked) {
+    log->end = *marked;
     return {};
   }
   KITE_ASSIGN_OR_RETURN(const LogScan scan, ScanLogFile(window, file.salt, log->end, file.index));
   log->end = scan.end;
   file.bytes = scan.end.position;
   if (scan.corrupt) {
-    log->damage = BadRecord(file.path, scan.end).WithContext("records after it were durable");
+    log->damage = BadLogRecord(file.path, scan.end).WithContext("records after it were durable");
     return {};
   }
   if (scan.bad) KITE_RETURN_IF_ERROR(disk.Truncate(file.path, file.bytes));
@@ -95,12 +105,10 @@ Status RecoverTail(Disk& disk, const std::string& folder, RecoveredLog* log) {
 Result<RecoveredLog> RecoverLog(Disk& disk, const std::string& folder, StreamId stream) {
   KITE_RETURN_IF_ERROR(disk.CreateDirs(folder));
   RecoveredLog log;
-  KITE_ASSIGN_OR_RETURN(log.files, ListFiles(disk, folder));
+  KITE_ASSIGN_OR_RETURN(log.files, ListLogFiles(disk, folder));
   for (size_t i = 0; i < log.files.size(); ++i) {
-    KITE_ASSIGN_OR_RETURN(const bool has_header, LoadHeader(disk, stream, &log.files[i]));
-    // A header is durable before the first record: such a file was just being created.
-    const bool is_last = i + 1 == log.files.size();
-    if (!has_header && is_last && log.files[i].bytes <= kLogFileHeaderBytes) {
+    KITE_ASSIGN_OR_RETURN(const bool has_header, LoadLogHeader(disk, stream, &log.files[i]));
+    if (!has_header && WasBeingCreated(log.files, i)) {
       KITE_RETURN_IF_ERROR(disk.Remove(log.files[i].path));
       KITE_RETURN_IF_ERROR(disk.SyncDir(folder));
       log.files.pop_back();
@@ -136,7 +144,7 @@ Result<LogCursor> ReadLogRange(Disk& disk, const LogReadRange& range,
   while (cursor.offset < range.end_offset) {
     const LogCursor before = cursor;
     KITE_ASSIGN_OR_RETURN(const LogStep step, NextLogRecord(window, range.salt, cursor, &record));
-    if (step != LogStep::kRecord) return BadRecord(range.path, before);
+    if (step != LogStep::kRecord) return BadLogRecord(range.path, before);
     const LogRecordHeader& header = record.header;
     if (header.type != LogRecordType::kData || header.epoch != cursor.epoch ||
         header.offset < range.from)

@@ -26,6 +26,21 @@ struct RecoveredLog {
   Status damage;               ///< Corruption in the last file: nothing may be appended
 };
 
+/// The log files of a stream's folder by their names and sizes, in order; their headers are not
+/// looked at.
+Result<std::vector<LogFile>> ListLogFiles(Disk& disk, const std::string& folder);
+
+/// Fills `file` from its header. False when there is none that verifies.
+Result<bool> LoadLogHeader(Disk& disk, StreamId stream, LogFile* file);
+
+/// Whether a crash may have left file `i` without a header that verifies. The header is durable
+/// before the first record, and before the last of the files before it is removed.
+[[nodiscard]] bool WasBeingCreated(const std::vector<LogFile>& files, size_t i);
+
+Status DamagedLogFile(const std::string& path, const std::string& what);
+/// The record that belongs at `where` does not verify.
+Status BadLogRecord(const std::string& path, const LogCursor& where);
+
 /// Reads a stream's folder, creating it when missing. Cuts the torn tail of the last file and makes
 /// what remains durable. Fails only when the disk does.
 Result<RecoveredLog> RecoverLog(Disk& disk, const std::string& folder, StreamId stream);

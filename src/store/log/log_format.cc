@@ -12,6 +12,7 @@ namespace {
 constexpr uint64_t kMagic = 0x31474F4C4554494BULL;  // "KITELOG1"
 constexpr size_t kNameDigits = 20;
 constexpr std::string_view kNameEnd = ".log";
+constexpr std::string_view kFolderPrefix = "stream-";
 constexpr std::string_view kZeros("\0\0\0\0\0\0\0", kLogRecordAlignment - 1);
 
 }  // namespace
@@ -73,7 +74,7 @@ std::optional<LogRecordHeader> DecodeLogRecordHeader(std::string_view bytes) {
   const auto type = reader.Fixed<uint8_t>();
   const std::string_view reserved = reader.Take(7);
   if (reader.failed() || reserved != kZeros) return std::nullopt;
-  if (type < uint8_t(LogRecordType::kData) || type > uint8_t(LogRecordType::kClose))
+  if (type < uint8_t(LogRecordType::kData) || type > uint8_t(LogRecordType::kMark))
     return std::nullopt;
   header.type = static_cast<LogRecordType>(type);
   if (header.payload_bytes > kRecordBytesMax || header.offset < 0 || header.epoch < 0)
@@ -91,6 +92,20 @@ bool VerifyLogRecord(const LogRecordHeader& header, uint32_t salt, std::string_v
     return false;
   const std::string_view padding = body.substr(header.payload_bytes);
   return padding == kZeros.substr(0, padding.size());
+}
+
+std::string LogFolderName(StreamId stream) {
+  return std::string(kFolderPrefix) + std::to_string(stream);
+}
+
+std::optional<StreamId> ParseLogFolderName(std::string_view name) {
+  if (!name.starts_with(kFolderPrefix)) return std::nullopt;
+  StreamId stream = 0;
+  const char* end = name.data() + name.size();
+  const auto [parsed, error] =
+      std::from_chars(name.data() + kFolderPrefix.size(), end, stream);
+  if (parsed != end || error != std::errc()) return std::nullopt;
+  return stream;
 }
 
 std::string LogFileName(LogOffset first_offset) {

@@ -32,8 +32,7 @@ struct LogFileHeader {
 enum class LogRecordType : uint8_t {
   kData = 1,
   kOpen = 2,   ///< a new writer; the payload is empty
-  kClose = 3,  ///< the log was closed in order: all before is durable. Takes no offset: it carries
-               ///< the next one.
+  kMark = 3,  ///< all before it is durable. Takes no offset: it carries the next one.
 };
 
 struct LogRecordHeader {
@@ -74,6 +73,11 @@ std::optional<LogRecordHeader> DecodeLogRecordHeader(std::string_view bytes);
 /// padding is zero.
 [[nodiscard]] bool VerifyLogRecord(const LogRecordHeader& header, uint32_t salt,
                                    std::string_view header_bytes, std::string_view body);
+
+/// "stream-7"
+std::string LogFolderName(StreamId stream);
+/// nullopt for any other name.
+std::optional<StreamId> ParseLogFolderName(std::string_view name);
 
 /// "00000000000000000042.log"
 std::string LogFileName(LogOffset first_offset);

@@ -126,7 +126,7 @@ std::string SeedInput(std::mt19937_64& random) {
     header.payload_bytes =
         header.type == LogRecordType::kData ? static_cast<uint32_t>(random() % 200) : 0;
     header.durable_bytes = random() % 2 == 0 ? 0 : input.size() - 1;
-    if (header.type != LogRecordType::kClose) ++offset;
+    if (header.type != LogRecordType::kMark) ++offset;
     input += EncodeRecord(header, std::string(header.payload_bytes, 'p'), 7);
   }
   return input;

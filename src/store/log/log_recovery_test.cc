@@ -9,6 +9,7 @@
 #include "store/faulty/faulty_disk.h"
 #include "store/log/file_log_store.h"
 #include "store/log/log_format.h"
+#include "store/log/log_verify.h"
 
 namespace kite::store {
 namespace {
@@ -74,8 +75,8 @@ TEST_F(LogRecoveryTest, ATornLastRecordIsCutAtEveryByte) {
     ASSERT_TRUE(Append(*writer, "second").ok());
     ASSERT_TRUE(Append(*writer, "the last record").ok());
   }
-  const std::string whole =
-      FileBytes();  // without the Close record, which is written with the end of the store
+  std::string whole = FileBytes();
+  whole.resize(whole.size() - kLogRecordHeaderBytes);  // as before the sync: without a Mark
   const uint64_t last_bytes = LogRecordBytes(std::string("the last record").size());
   store_.reset();
   for (uint64_t cut = 1; cut <= last_bytes; ++cut) {
@@ -103,7 +104,7 @@ TEST_F(LogRecoveryTest, EveryFlippedBitIsFound) {
     const auto writer = Writer(1);
     for (int i = 0; i < 6; ++i) ASSERT_TRUE(Append(*writer, "record " + std::to_string(i)).ok());
   }
-  store_.reset();  // with a Close record behind the last
+  store_.reset();
   const std::string whole = FileBytes();
   const uint64_t records_end = (whole.size() - kLogRecordHeaderBytes) * 8;
   for (uint64_t bit = 0; bit < whole.size() * 8; ++bit) {
@@ -127,6 +128,47 @@ TEST_F(LogRecoveryTest, EveryFlippedBitIsFound) {
   }
 }
 
+TEST_F(LogRecoveryTest, ADamagedRecordThatWasAcknowledgedIsNoTornTail) {
+  for (const char* last : {"", "short", "a longer record"}) {
+    disk_ = FaultyDisk::Make();
+    Open();
+    const auto writer = Writer(1);
+    ASSERT_TRUE(Append(*writer, "first").ok());
+    ASSERT_TRUE(Append(*writer, last).ok());
+    const std::string whole = FileBytes();
+    const uint64_t last_end = whole.size() - kLogRecordHeaderBytes;
+    const uint64_t last_begin = last_end - LogRecordBytes(std::string_view(last).size());
+    disk_->PowerOff();
+    store_.reset();
+    disk_->Restart();
+    for (uint64_t bit = last_begin * 8; bit < whole.size() * 8; ++bit) {
+      WriteFile(whole);
+      ASSERT_TRUE(disk_->FlipBit(kFirstFile, bit).ok());
+      Open();
+      const Result<std::vector<LogRecord>> records = ReadAll();
+      if (bit < last_end * 8) {
+        EXPECT_TRUE(records.status().Is(StatusKind::kCorruption)) << bit << records.status();
+      } else {
+        ASSERT_TRUE(records.ok()) << bit << records.status();  // only the Mark was lost
+        EXPECT_EQ(records->size(), 2U);
+      }
+      store_.reset();
+    }
+  }
+}
+
+TEST_F(LogRecoveryTest, AMarkThatDoesNotFitIsNoHarm) {
+  Open();
+  const auto writer = Writer(1);
+  disk_->SetFreeBytes(LogRecordBytes(5) + 7);
+  ASSERT_TRUE(Append(*writer, "first").ok());
+  disk_->SetFreeBytes(UINT64_MAX);
+  ASSERT_TRUE(Append(*writer, "second").ok());
+  EXPECT_EQ(ReadAll()->size(), 2U);
+  Open();
+  EXPECT_EQ(ReadAll()->size(), 2U);
+}
+
 TEST_F(LogRecoveryTest, DamageBelowADurableRecordIsCorruption) {
   Open();
   {
@@ -135,13 +177,15 @@ TEST_F(LogRecoveryTest, DamageBelowADurableRecordIsCorruption) {
     const auto other = Writer(1, 1);
     ASSERT_TRUE(Append(*other, "fine").ok());
   }
-  const std::string without_close = FileBytes();
+  std::string whole = FileBytes();
+  whole.resize(whole.size() - kLogRecordHeaderBytes);  // without the last Mark: the file is scanned
   store_.reset();
-  WriteFile(without_close);
+  WriteFile(whole);
   ASSERT_TRUE(
       disk_
           ->FlipBit(kFirstFile,
-                    (kLogFileHeaderBytes + LogRecordBytes(0) + 3 * LogRecordBytes(100) + 60) * 8)
+                    // each record has a Mark behind it: nothing else was to be synced
+                    (kLogFileHeaderBytes + 5 * LogRecordBytes(0) + 3 * LogRecordBytes(100)) * 8)
           .ok());
   Open();
   const Status writer = store_->OpenWriter(context_, 0, 2).status();
@@ -157,7 +201,7 @@ TEST_F(LogRecoveryTest, DamageBelowADurableRecordIsCorruption) {
   EXPECT_TRUE(store_->WaitBeyond(context_, 0, 100).Is(StatusKind::kCorruption));
   EXPECT_EQ(ReadAll(1)->size(), 1U);
   EXPECT_TRUE(Append(*Writer(2, 1), "more").ok());
-  EXPECT_EQ(FileBytes().size(), without_close.size());  // evidence is not cut
+  EXPECT_EQ(FileBytes().size(), whole.size());  // evidence is not cut
 }
 
 TEST_F(LogRecoveryTest, AFileThatWasJustCreatedIsDropped) {
@@ -178,6 +222,76 @@ TEST_F(LogRecoveryTest, AFileThatWasJustCreatedIsDropped) {
     EXPECT_FALSE(disk_->FileSize(next_file).ok()) << size;
     store_.reset();
   }
+}
+
+TEST_F(LogRecoveryTest, ADamagedHeaderThatNothingPrecedesIsNoNewFile) {
+  Open();
+  ASSERT_TRUE(Append(*Writer(1), "first").ok());
+  ASSERT_TRUE(store_->Truncate(context_, 0, 2).ok());
+  store_.reset();
+  // Only a header is left, and with it the stream's offset: removing it would begin at 0 again.
+  const std::string only = "/log/stream-0/00000000000000000002.log";
+  ASSERT_EQ(*disk_->FileSize(only), kLogFileHeaderBytes);
+  ASSERT_TRUE(disk_->FlipBit(only, 200).ok());
+  Open();
+  EXPECT_EQ(*disk_->FileSize(only), kLogFileHeaderBytes);
+  EXPECT_TRUE(store_->OpenWriter(context_, 0, 2).status().Is(StatusKind::kCorruption));
+  EXPECT_TRUE(ReadAll().status().Is(StatusKind::kCorruption));
+  EXPECT_EQ(store_->Info(context_, 0)->end, 2);
+}
+
+/// Calls that could have changed something.
+uint64_t WriteCalls(const FaultyDisk& disk) {
+  uint64_t calls = 0;
+  for (const DiskOp op : {DiskOp::kAppend, DiskOp::kSync, DiskOp::kCreate, DiskOp::kTruncate,
+                          DiskOp::kRename, DiskOp::kRemove, DiskOp::kSyncDir}) {
+    calls += disk.Calls(op);
+  }
+  return calls;
+}
+
+TEST_F(LogRecoveryTest, VerifyingNamesDamageAndChangesNothing) {
+  options_.file_bytes_max = 300;
+  Open();
+  {
+    const auto writer = Writer(1);
+    for (int i = 0; i < 6; ++i) ASSERT_TRUE(Append(*writer, std::string(100, 'x')).ok());
+  }
+  store_.reset();
+  const uint64_t calls = WriteCalls(*disk_);
+  const LogReport sound = *VerifyFileLog(context_, *disk_, kRoot);
+  EXPECT_EQ(sound.records, 6U);
+  EXPECT_TRUE(sound.problems.empty() && sound.tails.empty());
+  EXPECT_EQ(WriteCalls(*disk_), calls);
+  for (const DirEntry& file : *disk_->List("/log/stream-0")) {
+    const std::string path = "/log/stream-0/" + file.name;
+    const std::string whole = *disk_->Read(path, 0, UINT64_MAX);
+    for (uint64_t bit = 0; bit < whole.size() * 8; bit += 3) {
+      ASSERT_TRUE(disk_->FlipBit(path, bit).ok());
+      const LogReport report = *VerifyFileLog(context_, *disk_, kRoot);
+      // A Mark at the end of a file says only what the next file says, or nobody.
+      const bool in_mark = bit >= (whole.size() - kLogRecordHeaderBytes) * 8;
+      if (!in_mark) {
+        ASSERT_EQ(report.problems.size(), 1U) << path << " " << bit;
+        EXPECT_NE(report.problems[0].find(path), std::string::npos) << report.problems[0];
+      }
+      ASSERT_TRUE(disk_->FlipBit(path, bit).ok());
+    }
+  }
+}
+
+TEST_F(LogRecoveryTest, VerifyingKeepsATornTail) {
+  Open();
+  ASSERT_TRUE(Append(*Writer(1), "first").ok());
+  store_.reset();
+  const std::string torn = FileBytes() + std::string(50, 'x');
+  WriteFile(torn);
+  const LogReport report = *VerifyFileLog(context_, *disk_, kRoot);
+  EXPECT_TRUE(report.problems.empty());
+  ASSERT_EQ(report.tails.size(), 1U);
+  EXPECT_NE(report.tails[0].find(kFirstFile), std::string::npos) << report.tails[0];
+  EXPECT_EQ(report.records, 1U);
+  EXPECT_EQ(FileBytes(), torn);
 }
 
 TEST_F(LogRecoveryTest, AFullDiskIsAnErrorUntilThereIsSpace) {

@@ -103,7 +103,7 @@ Result<LogStep> NextLogRecord(LogFileWindow& window, uint32_t salt, LogCursor& c
   record->payload = record->payload.substr(0, header->payload_bytes);
   if (!record->owned.empty()) record->owned.resize(header->payload_bytes);
   cursor.position += record_bytes;
-  if (header->type != LogRecordType::kClose) ++cursor.offset;
+  if (header->type != LogRecordType::kMark) ++cursor.offset;
   if (header->type == LogRecordType::kOpen) cursor.epoch = std::max(cursor.epoch, header->epoch);
   return LogStep::kRecord;
 }
@@ -139,12 +139,12 @@ Result<LogScan> ScanLogFile(LogFileWindow& window, uint32_t salt, const LogCurso
   return scan;
 }
 
-Result<std::optional<LogCursor>> FindLogClose(LogFileWindow& window, uint32_t salt) {
+Result<std::optional<LogCursor>> FindLogMark(LogFileWindow& window, uint32_t salt) {
   if (window.file_bytes() < kLogFileHeaderBytes + kLogRecordHeaderBytes) return std::nullopt;
   const uint64_t position = window.file_bytes() - kLogRecordHeaderBytes;
   KITE_ASSIGN_OR_RETURN(const std::string_view record, window.At(position, kLogRecordHeaderBytes));
   const std::optional<LogRecordHeader> header = DecodeLogRecordHeader(record);
-  if (!header || header->type != LogRecordType::kClose || header->durable_bytes != position)
+  if (!header || header->type != LogRecordType::kMark || header->durable_bytes != position)
     return std::nullopt;
   if (!VerifyLogRecord(*header, salt, record, {})) return std::nullopt;
   return LogCursor{window.file_bytes(), header->offset, header->epoch};

@@ -86,7 +86,7 @@ struct LogScan {
 Result<LogScan> ScanLogFile(LogFileWindow& window, uint32_t salt, const LogCursor& begin,
                             LogIndex& index);
 
-/// When the file ends with a Close record: its end, without looking at the rest. Else nullopt.
-Result<std::optional<LogCursor>> FindLogClose(LogFileWindow& window, uint32_t salt);
+/// When the file ends with a Mark: its end, without looking at the rest. Else nullopt.
+Result<std::optional<LogCursor>> FindLogMark(LogFileWindow& window, uint32_t salt);
 
 }  // namespace kite::store

@@ -75,17 +75,7 @@ void LogStream::Close() {
   changed_.notify_all();
   if (sync_thread_.joinable()) sync_thread_.join();
   const std::lock_guard lock(mutex_);
-  if (appender_ != nullptr && stopped_.ok()) MarkClosed();
   appender_.reset();
-}
-
-void LogStream::MarkClosed() {
-  LogRecordHeader header{.offset = next_offset_, .epoch = epoch_, .type = LogRecordType::kClose};
-  header.durable_bytes = durable_bytes_;
-  std::array<char, kLogRecordHeaderBytes> bytes;
-  EncodeLogRecordHeader(header, active_file().salt, 0, bytes.data());
-  // Only a shortcut for the next open; a torn one is cut like any tail.
-  const Status ignored = appender_->Append(std::string_view(bytes.data(), bytes.size()));
 }
 
 LogCursor LogStream::EndCursor() const {
@@ -157,12 +147,13 @@ Status LogStream::AppendRecord(const LogRecordHeader& header, uint32_t payload_c
                                std::span<const std::string_view> pieces, LogWriter::Done done) {
   KITE_RETURN_IF_ERROR(PrepareAppender(LogRecordBytes(header.payload_bytes)));
   KITE_RETURN_IF_ERROR(WriteRecord(header, payload_crc, pieces));
-  pending_.push_back({next_offset_++, std::move(done)});
+  pending_.push_back({next_offset_ - 1, std::move(done)});
   if (!sync_thread_.joinable()) StartSyncThread();
   work_.notify_one();
   return {};
 }
 
+/// Appends to the last file. After a failure the file is as before, or the stream has stopped.
 Status LogStream::WriteRecord(LogRecordHeader header, uint32_t payload_crc,
                               std::span<const std::string_view> pieces) {
   LogFile& file = active_file();
@@ -186,7 +177,8 @@ Status LogStream::WriteRecord(LogRecordHeader header, uint32_t payload_crc,
   file.bytes += record_bytes;
   space_->Add(record_bytes);
   const Epoch epoch = header.type == LogRecordType::kOpen ? std::max(epoch_, header.epoch) : epoch_;
-  file.index.Add({.position = file.bytes, .offset = next_offset_ + 1, .epoch = epoch});
+  if (header.type != LogRecordType::kMark) ++next_offset_;
+  file.index.Add({.position = file.bytes, .offset = next_offset_, .epoch = epoch});
   return {};
 }
 
@@ -313,6 +305,7 @@ void LogStream::SyncOnce(Lock& lock) {
     // Another thread may have rolled meanwhile; then all of this file was durable already.
     if (active_file().path == path) durable_bytes_ = std::max(durable_bytes_, bytes);
     changed_.notify_all();
+    MarkDurable();
   }
   std::vector<Pending> durable;
   while (!pending_.empty() && pending_.front().offset < end) {
@@ -325,6 +318,16 @@ void LogStream::SyncOnce(Lock& lock) {
   }
   durable.clear();
   lock.lock();
+}
+
+/// With nothing more to sync, says on the disk that all of the file is durable; else the next record
+/// says it. Before the answers, so that what is acknowledged and damaged later is not taken for a
+/// torn tail. Not synced itself: a torn one is cut like any tail.
+void LogStream::MarkDurable() {
+  if (!stopped_.ok() || durable_end_ < next_offset_ || durable_bytes_ < active_file().bytes) return;
+  // A full disk is no harm, and after any other failure the stream has stopped.
+  const Status ignored =
+      WriteRecord({.epoch = epoch_, .type = LogRecordType::kMark}, LogPayloadCrc({}), {});
 }
 
 /// After a failed write or sync: cuts what is not durable, as far as the disk allows, and fails

@@ -50,7 +50,7 @@ class LogStream : public std::enable_shared_from_this<LogStream> {
   LogStream(const LogStream&) = delete;
   LogStream& operator=(const LogStream&) = delete;
 
-  /// Syncs what is pending, calls its Done, marks the log as closed in order and ends the thread.
+  /// Syncs what is pending, calls its Done and ends the thread.
   /// Everything later is Unavailable.
   void Close();
 
@@ -90,7 +90,7 @@ class LogStream : public std::enable_shared_from_this<LogStream> {
   void SyncLoop();
   void SyncOnce(Lock& lock);
   void FinishStop(Lock& lock);
-  void MarkClosed();
+  void MarkDurable();
 
   Result<LogReadRange> RangeAt(LogOffset from);
   Status RemoveFilesBefore(LogOffset offset);

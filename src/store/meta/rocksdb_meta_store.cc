@@ -95,6 +95,7 @@ Result<MetaEntry> DecodeEntry(std::string key, std::string_view bytes) {
 
 class RocksDbBackend final : public MetaBackend {
  public:
+  /// Without a lock the database is opened for reading only.
   RocksDbBackend(std::shared_ptr<Disk> disk, std::unique_ptr<FileLock> lock, std::string folder)
       : disk_(std::move(disk)),
         lock_(std::move(lock)),
@@ -111,6 +112,7 @@ class RocksDbBackend final : public MetaBackend {
 
  private:
   [[nodiscard]] Status CheckOpen() const;
+  rocksdb::Status OpenFiles(rocksdb::DB** db) const;
   Status Reopen();
   Status LoadLeasedKeys();
 
@@ -143,12 +145,18 @@ Status RocksDbBackend::Open() {
   const std::unique_lock lock(mutex_);
   db_.reset();
   rocksdb::DB* db = nullptr;
-  const rocksdb::Status opened =
-      rocksdb::DB::Open(MakeOptions(env_ ? env_.get() : rocksdb::Env::Default()), folder_, &db);
+  const rocksdb::Status opened = OpenFiles(&db);
   if (!opened.ok()) return FromRocksDb(opened, "open");
   db_.reset(db);
   failed_ = false;
-  return LoadLeasedKeys();
+  // A reader has no leases to end.
+  return lock_ == nullptr ? Status::Ok() : LoadLeasedKeys();
+}
+
+rocksdb::Status RocksDbBackend::OpenFiles(rocksdb::DB** db) const {
+  const rocksdb::Options options = MakeOptions(env_ ? env_.get() : rocksdb::Env::Default());
+  if (lock_ == nullptr) return rocksdb::DB::OpenForReadOnly(options, folder_, db);
+  return rocksdb::DB::Open(options, folder_, db);
 }
 
 Status RocksDbBackend::LoadLeasedKeys() {
@@ -216,6 +224,10 @@ Result<std::vector<std::string>> RocksDbBackend::LeasedKeys() {
 }
 
 Status RocksDbBackend::Write(int64_t revision, const MetaChanges& changes) {
+  if (lock_ == nullptr) {
+    return Status::FailedPrecondition(StatusSubject::kMeta,
+                                      "the metadata was opened for reading only");
+  }
   if (failed_) KITE_RETURN_IF_ERROR(Reopen());
   rocksdb::WriteBatch batch;
   for (const auto& [key, state] : changes) {
@@ -263,6 +275,13 @@ Result<std::unique_ptr<MetaStore>> OpenRocksDbMetaStore(std::shared_ptr<Disk> di
   auto backend = std::make_unique<RocksDbBackend>(std::move(disk), std::move(*lock), folder);
   KITE_RETURN_IF_ERROR(backend->Open());
   return OpenLocalMetaStore(std::move(backend), std::move(clock));
+}
+
+Result<std::unique_ptr<MetaStore>> OpenRocksDbReadOnly(std::shared_ptr<Disk> disk,
+                                                       const std::string& folder) {
+  auto backend = std::make_unique<RocksDbBackend>(std::move(disk), nullptr, folder);
+  KITE_RETURN_IF_ERROR(backend->Open());
+  return OpenLocalMetaStore(std::move(backend), Clock::System());
 }
 
 }  // namespace kite::store

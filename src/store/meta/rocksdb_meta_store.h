@@ -17,4 +17,9 @@ Result<std::unique_ptr<MetaStore>> OpenRocksDbMetaStore(
     std::shared_ptr<Disk> disk, const std::string& folder,
     std::shared_ptr<const Clock> clock = Clock::System());
 
+/// For reading what is there: writes no byte, takes no lock, and refuses commits with
+/// FailedPrecondition(Meta). Nobody else may have the database open.
+Result<std::unique_ptr<MetaStore>> OpenRocksDbReadOnly(std::shared_ptr<Disk> disk,
+                                                       const std::string& folder);
+
 }  // namespace kite::store

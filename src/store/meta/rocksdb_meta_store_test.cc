@@ -29,6 +29,35 @@ TEST(RocksDbMetaStoreTest, AFolderIsOpenOnce) {
   EXPECT_TRUE(OpenRocksDbMetaStore(Disk::System(), folder.path()).ok());
 }
 
+TEST(RocksDbMetaStoreTest, ReadOnlyShowsEverythingAndWritesNothing) {
+  const auto disk = FaultyDisk::Make();
+  {
+    const auto store = *OpenRocksDbMetaStore(disk, "/meta");
+    const LeaseId lease = *store->GrantLease(kContext, std::chrono::minutes(1));
+    ASSERT_TRUE(store->Commit(kContext, {{}, {MetaOp::Put("leased", "x", lease)}}).ok());
+    ASSERT_TRUE(store->Commit(kContext, {{}, {MetaOp::Put("key", "value")}}).ok());
+    disk->PowerOff();
+  }
+  disk->Restart();
+  const auto files = [&] {
+    std::map<std::string, std::string> bytes;
+    for (const DirEntry& file : *disk->List("/meta")) {
+      bytes[file.name] = *disk->Read("/meta/" + file.name, 0, UINT64_MAX);
+    }
+    return bytes;
+  };
+  const auto before = files();
+  {
+    const auto store = *OpenRocksDbReadOnly(disk, "/meta");
+    EXPECT_EQ(ValueOf(*store, "key"), "value");
+    EXPECT_EQ(ValueOf(*store, "leased"), "x");
+    const Status refused = store->Commit(kContext, {{}, {MetaOp::Put("key", "other")}}).status();
+    EXPECT_TRUE(refused.Is(StatusKind::kFailedPrecondition, StatusSubject::kMeta)) << refused;
+  }
+  EXPECT_EQ(files(), before);
+  EXPECT_EQ(ValueOf(**OpenRocksDbMetaStore(disk, "/meta"), "key"), "value");
+}
+
 TEST(RocksDbMetaStoreTest, LeasedKeysEndWithTheProcess) {
   const auto disk = FaultyDisk::Make();
   int64_t revision = 0;

@@ -30,11 +30,12 @@ std::string FolderOf(const std::string& path) { return path.substr(0, path.rfind
 struct Places {
   std::shared_ptr<Disk> disk;
   std::string objects;
-  std::string uploads;
+  std::string uploads;  ///< empty: read-only
   std::unique_ptr<FileLock> uploads_lock;
   std::atomic<uint64_t> next_upload{0};
 
   ~Places() {
+    if (uploads.empty()) return;
     // Leftovers are no harm: the next one to open removes them.
     Status ignored = disk->RemoveTree(uploads);
     (void)ignored;
@@ -180,6 +181,7 @@ class LocalObjectStore final : public ObjectStore {
                                                    const std::string& key) override {
     KITE_RETURN_IF_ERROR(ValidateObjectKey(key));
     KITE_RETURN_IF_ERROR(context.Check());
+    KITE_RETURN_IF_ERROR(CheckWritable());
     std::string upload = places_->NewUpload();
     Result<std::unique_ptr<AppendFile>> file = disk().Create(upload);
     if (!file.ok()) return file.status().WithContext("object '" + key + "'");
@@ -232,6 +234,7 @@ class LocalObjectStore final : public ObjectStore {
   }
 
   Status Delete(const Context& context, const std::vector<std::string>& keys) override {
+    KITE_RETURN_IF_ERROR(CheckWritable());
     for (const std::string& key : keys) {
       KITE_RETURN_IF_ERROR(ValidateObjectKey(key));
       KITE_RETURN_IF_ERROR(context.Check());
@@ -246,6 +249,13 @@ class LocalObjectStore final : public ObjectStore {
 
  private:
   Disk& disk() const { return *places_->disk; }
+
+  [[nodiscard]] Status CheckWritable() const {
+    if (!places_->uploads.empty()) return {};
+    return Status::FailedPrecondition(StatusSubject::kObject,
+                                      "the objects in '" + places_->objects +
+                                          "' were opened for reading only");
+  }
 
   /// A folder that cannot be removed, because it is in use again, costs nothing.
   void RemoveEmptyFolders(std::string folder) const {
@@ -299,6 +309,14 @@ Result<std::unique_ptr<ObjectStore>> OpenLocalObjectStore(std::shared_ptr<Disk> 
   places->uploads = tmp + "/" + std::to_string(number);
   KITE_RETURN_IF_ERROR(disk->CreateDirs(places->uploads));
   KITE_ASSIGN_OR_RETURN(places->uploads_lock, disk->Lock(places->uploads + "/LOCK"));
+  return std::make_unique<LocalObjectStore>(std::move(places));
+}
+
+std::unique_ptr<ObjectStore> OpenLocalObjectsReadOnly(std::shared_ptr<Disk> disk,
+                                                      const std::string& root) {
+  auto places = std::make_shared<Places>();
+  places->disk = std::move(disk);
+  places->objects = root + "/objects";
   return std::make_unique<LocalObjectStore>(std::move(places));
 }
 

@@ -21,4 +21,9 @@ namespace kite::store {
 Result<std::unique_ptr<ObjectStore>> OpenLocalObjectStore(std::shared_ptr<Disk> disk,
                                                           std::string root);
 
+/// For reading what is there: creates and removes nothing, and refuses writes with
+/// FailedPrecondition(Object).
+std::unique_ptr<ObjectStore> OpenLocalObjectsReadOnly(std::shared_ptr<Disk> disk,
+                                                      const std::string& root);
+
 }  // namespace kite::store

@@ -21,6 +21,20 @@ TEST(LocalObjectStoreTest, ObjectsAreFilesUnderTheirNames) {
             "bytes");
 }
 
+TEST(LocalObjectStoreTest, ReadOnlyCreatesAndRemovesNothing) {
+  const auto disk = MemoryDisk::Make();
+  ASSERT_TRUE((*OpenLocalObjectStore(disk, "/root"))->Put(kContext, "key", "bytes").ok());
+  ASSERT_TRUE(disk->CreateDirs("/root/tmp/9").ok());
+  {
+    const auto store = OpenLocalObjectsReadOnly(disk, "/root");
+    EXPECT_EQ(*store->Get(kContext, "key"), "bytes");
+    EXPECT_TRUE(store->Put(kContext, "other", "x").Is(StatusKind::kFailedPrecondition));
+    EXPECT_TRUE(store->Delete(kContext, {"key"}).Is(StatusKind::kFailedPrecondition));
+  }
+  EXPECT_EQ(disk->List("/root/tmp")->size(), 1U);  // what a dead process left
+  EXPECT_TRUE(disk->FileSize("/root/objects/key").ok());
+}
+
 TEST(LocalObjectStoreTest, EmptyFoldersGo) {
   const auto disk = MemoryDisk::Make();
   const auto store = *OpenLocalObjectStore(disk, "/root");
