@@ -251,7 +251,7 @@ size_t SealedSegment::memory_bytes() const {
   for (const auto& [field, state] : impl_->vectors) {
     if (state.loaded) bytes += state.loaded->index->memory_bytes();
     for (const auto& [metric, scan] : state.scans) bytes += scan->index->memory_bytes();
-    if (!state.file || state.scans.empty()) continue;
+    if (!state.file || (state.scans.empty() && !state.loaded)) continue;
     const engine::VectorSource& source = state.file->source();
     bytes += source.count * engine::VectorBytes(source.type, source.dim);
   }
@@ -314,14 +314,10 @@ void SealedSegment::DropScalarIndex(model::FieldId field) { impl_->scalars->Drop
 size_t SealedSegment::EstimateLoadBytes() const {
   const SegmentMeta& meta = impl_->meta;
   size_t bytes = impl_->scalars->EstimateBytes();
-  for (const VectorIndexMeta& index : meta.indexes) bytes += index.file.size;
   for (const model::FieldSchema& field : impl_->schema->fields) {
-    const bool has_index =
-        std::any_of(meta.indexes.begin(), meta.indexes.end(),
-                    [&](const VectorIndexMeta& index) { return index.field == field.id; });
     const FileMeta* file =
         IsDenseVector(field.type) ? FindFile(meta, VectorFileName(field.id)) : nullptr;
-    if (file != nullptr && !has_index) bytes += file->size;
+    if (file != nullptr) bytes += file->size;
   }
   return bytes;
 }

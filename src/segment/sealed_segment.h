@@ -69,8 +69,8 @@ class SealedSegment final : public Segment {
   /// Builds in memory (sorted values; from the column) the scalar index that filters use.
   Status BuildScalarIndex(model::FieldId field);
   void DropScalarIndex(model::FieldId field);
-  /// Bytes that loading needs in memory (indexes, vectors that are scanned, scalars), for
-  /// admission.
+  /// Bytes that searches of the loaded segment touch, for admission: scalars and vectors, which every
+  /// kind of index reads as well. The files of its indexes come on top.
   [[nodiscard]] size_t EstimateLoadBytes() const;
 
  private:

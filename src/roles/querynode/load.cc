@@ -74,7 +74,7 @@ Result<size_t> QueryNodeImpl::EstimateLoadBytes(model::ChannelId id, const std::
   size_t bytes = 0;
   const channel::ViewPtr view = channel->view();
   for (const auto& sealed : view->sealed) bytes += sealed->EstimateLoadBytes();
-  // Indexes built since a segment was opened are known to the writer only.
+  // The writer knows the indexes that were built since a segment was opened as well.
   KITE_ASSIGN_OR_RETURN(const std::vector<segment::SegmentMeta> metas, deps_.data_node->SealedSegments(id));
   for (const segment::SegmentMeta& meta : metas) {
     for (const segment::VectorIndexMeta& index : meta.indexes) bytes += index.file.size;
