@@ -83,7 +83,7 @@ Result<int64_t> Channel::Apply(store::LogOffset offset, const LogEntry& entry) {
   Result<int64_t> deleted = int64_t{0};
   switch (entry.kind) {
     case LogEntry::Kind::kWrite: deleted = ApplyWrite(entry); break;
-    case LogEntry::Kind::kTruncate: ApplyTruncate(); break;
+    case LogEntry::Kind::kTruncate: ApplyTruncate(entry.timestamp); break;
     case LogEntry::Kind::kDropPartition: ApplyDropPartition(entry.partition); break;
   }
   if (!deleted.ok()) Break(deleted.status());
@@ -128,8 +128,9 @@ std::shared_ptr<GrowingSegment> Channel::GrowingOf(const LogEntry& entry) {
   return segment;
 }
 
-void Channel::ApplyTruncate() {
+void Channel::ApplyTruncate(model::Timestamp timestamp) {
   growing_.clear();
+  history_begin_.store(std::max(history_begin_.load(), timestamp.value()));
   Publish({});
 }
 
@@ -151,13 +152,13 @@ void Channel::Publish(ChannelView view) {
 }
 
 void Channel::Restore(std::vector<std::shared_ptr<SealedSegment>> sealed, store::LogOffset checkpoint,
-                      model::Timestamp timestamp) {
+                      model::Timestamp timestamp, model::Timestamp history_begin) {
   std::lock_guard lock(apply_mutex_);
   Publish({std::move(sealed), {}});
   applied_.store(checkpoint);
-  visible_.store(timestamp.value());
-  // What compactions dropped before the restart is not known any more.
-  history_begin_.store(timestamp.value());
+  // What a compaction dropped may be younger than the checkpoint; everything up to there was visible.
+  visible_.store(std::max(timestamp, history_begin).value());
+  history_begin_.store(history_begin.value());
 }
 
 FrozenRows Channel::Freeze() {

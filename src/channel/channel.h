@@ -68,6 +68,8 @@ class Channel {
   Result<Snapshot> Read(std::optional<model::Timestamp> pinned) const;
   [[nodiscard]] ViewPtr view() const;
   [[nodiscard]] model::Timestamp visible() const { return model::Timestamp(visible_.load()); }
+  /// Reads at older timestamps are refused: what they would see was dropped.
+  [[nodiscard]] model::Timestamp history_begin() const { return model::Timestamp(history_begin_.load()); }
   [[nodiscard]] store::LogOffset applied() const { return applied_.load(); }
   Status WaitApplied(const Context& context, store::LogOffset position) const;
   /// Keeps the history back to `t` for `lease_ms` from now; renewed by each call.
@@ -80,7 +82,7 @@ class Channel {
   // ---- maintenance, one at a time except beside Apply ----
   /// Restores the state of a manifest. Before any Apply.
   void Restore(std::vector<std::shared_ptr<segment::SealedSegment>> sealed, store::LogOffset checkpoint,
-               model::Timestamp timestamp);
+               model::Timestamp timestamp, model::Timestamp history_begin);
   /// New writes go to new growing segments from now on.
   FrozenRows Freeze();
   /// `sealed[i]` takes the place of `frozen.segments[i]` (null: it held no rows). Deletes are carried over. Segments
@@ -111,7 +113,7 @@ class Channel {
 
  private:
   Result<int64_t> ApplyWrite(const LogEntry& entry);
-  void ApplyTruncate();
+  void ApplyTruncate(model::Timestamp timestamp);
   void ApplyDropPartition(model::PartitionId partition);
   std::shared_ptr<segment::GrowingSegment> GrowingOf(const LogEntry& entry);
   void Publish(ChannelView view);

@@ -6,7 +6,8 @@ namespace kite::segment {
 namespace {
 
 constexpr std::string_view kMagic = "KITEMANI";
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
+constexpr uint32_t kVersionWithoutHistory = 1;
 constexpr size_t kTrailerBytes = sizeof(uint32_t);
 
 Status Corrupt(std::string_view key, std::string_view what) {
@@ -25,6 +26,7 @@ std::string EncodeManifest(const Manifest& manifest) {
   PutFixed(out, manifest.checkpoint);
   PutFixed(out, manifest.checkpoint_timestamp.value());
   PutFixed(out, manifest.version);
+  PutFixed(out, manifest.history_begin.value());
   PutVarint(out, manifest.segments.size());
   for (const SegmentMeta& segment : manifest.segments) EncodeSegmentMeta(segment, out);
   PutFixed(out, Crc32c(0, out.data(), out.size()));
@@ -43,9 +45,9 @@ Result<Manifest> DecodeManifest(std::string_view bytes, std::string_view key) {
   }
   BinaryReader reader(content.substr(kMagic.size()));
   const auto version = reader.Fixed<uint32_t>();
-  if (version != kVersion) {
-    return Corrupt(key, "has version " + std::to_string(version) + "; this program reads version " +
-                            std::to_string(kVersion));
+  if (version != kVersion && version != kVersionWithoutHistory) {
+    return Corrupt(key, "has version " + std::to_string(version) +
+                            "; this program reads versions 1 and " + std::to_string(kVersion));
   }
   Manifest manifest;
   manifest.collection = model::CollectionId(reader.Fixed<int64_t>());
@@ -54,6 +56,9 @@ Result<Manifest> DecodeManifest(std::string_view bytes, std::string_view key) {
   manifest.checkpoint = reader.Fixed<int64_t>();
   manifest.checkpoint_timestamp = model::Timestamp(reader.Fixed<uint64_t>());
   manifest.version = reader.Fixed<uint64_t>();
+  manifest.history_begin = version == kVersionWithoutHistory
+                               ? manifest.checkpoint_timestamp
+                               : model::Timestamp(reader.Fixed<uint64_t>());
   const uint64_t segments = reader.Varint();
   for (uint64_t i = 0; i < segments && !reader.failed(); ++i) {
     Result<SegmentMeta> segment = DecodeSegmentMeta(reader);

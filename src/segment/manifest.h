@@ -18,6 +18,7 @@ struct Manifest {
   store::LogOffset checkpoint = 0;        ///< log offset of the first record that is not contained
   model::Timestamp checkpoint_timestamp;  ///< every write up to here is contained
   uint64_t version = 0;                   ///< rises by one with each manifest of the channel
+  model::Timestamp history_begin;         ///< states before it were dropped by compactions
   std::vector<SegmentMeta> segments;
 };
 

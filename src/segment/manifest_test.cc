@@ -4,6 +4,8 @@
 
 #include <random>
 
+#include "base/crc32c.h"
+
 namespace kite::segment {
 namespace {
 
@@ -22,6 +24,7 @@ Manifest Example() {
   manifest.checkpoint = 99;
   manifest.checkpoint_timestamp = model::Timestamp(uint64_t{1} << 60);
   manifest.version = 7;
+  manifest.history_begin = model::Timestamp(5);
   for (int i = 0; i < 3; ++i) {
     SegmentMeta segment;
     segment.id = model::SegmentId(1000 + i);
@@ -51,6 +54,7 @@ TEST(ManifestTest, RoundTrip) {
   EXPECT_EQ(EncodeManifest(*decoded), bytes);
   EXPECT_EQ(decoded->checkpoint, 99);
   EXPECT_EQ(decoded->version, 7U);
+  EXPECT_EQ(decoded->history_begin, model::Timestamp(5));
   ASSERT_EQ(decoded->segments.size(), 3U);
   const SegmentMeta& segment = decoded->segments[2];
   EXPECT_EQ(segment.deletes.key, "segments/450/1002/deletes_7.bin");
@@ -58,6 +62,20 @@ TEST(ManifestTest, RoundTrip) {
   EXPECT_EQ(segment.byte_size(), 100 + (3U << 20) + 1 + (1U << 20) + 64);
   ASSERT_NE(FindFile(segment, "keys.bin"), nullptr);
   EXPECT_EQ(FindFile(segment, "eys.bin"), nullptr) << "only whole names";
+}
+
+TEST(ManifestTest, AnOlderVersionHasTheHistorySinceItsCheckpoint) {
+  Manifest manifest;
+  manifest.checkpoint_timestamp = model::Timestamp(77);
+  std::string bytes = EncodeManifest(manifest);
+  constexpr size_t kHistoryAt = 8 + 4 + 8 + 4 + 8 + 8 + 8 + 8;
+  bytes.erase(kHistoryAt, 8);
+  bytes[8] = 1;  // the version of the format
+  bytes.resize(bytes.size() - 4);
+  PutFixed(bytes, Crc32c(0, bytes.data(), bytes.size()));
+  const auto decoded = DecodeManifest(bytes, "k");
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(decoded->history_begin, model::Timestamp(77));
 }
 
 TEST(ManifestTest, AnEmptyChannel) {

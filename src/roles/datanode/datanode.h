@@ -86,6 +86,7 @@ class DataNodeImpl final : public DataNode {
 
  private:
   using OwnedPtr = std::shared_ptr<OwnedChannel>;
+  using WriterPtr = std::shared_ptr<store::LogWriter>;
   struct CompactionPlan;
   struct LiveObjects;
 
@@ -100,6 +101,7 @@ class DataNodeImpl final : public DataNode {
   Result<WriteResult> Await(const OwnedPtr& owned, const std::shared_ptr<PendingWrite>& pending);
   Result<WriteResult> AppendAndAwait(const OwnedPtr& owned, channel::LogEntry entry);
   void AfterWrite(const OwnedPtr& owned);
+  Status AppendToLog(uint32_t stream, const std::vector<std::string_view>& pieces, const store::LogWriter::Done& done);
 
   // recover.cc
   Status Restore(const Context& context, OwnedChannel& owned, const CollectionPtr& collection);
@@ -108,7 +110,7 @@ class DataNodeImpl final : public DataNode {
   LiveObjects FindLiveObjects() const;
   bool IsOrphan(const std::string& key, const LiveObjects& live) const;
   void BreakStream(uint32_t stream, const Status& cause);
-  Result<store::LogWriter*> WriterOf(uint32_t stream);
+  Result<WriterPtr> WriterOf(uint32_t stream);
   Status ApplyRecord(store::LogRecord record);
 
   // flush.cc
@@ -149,7 +151,7 @@ class DataNodeImpl final : public DataNode {
   mutable std::shared_mutex channels_mutex_;
   std::map<model::ChannelId, OwnedPtr> channels_;
   std::mutex writers_mutex_;
-  std::vector<std::unique_ptr<store::LogWriter>> writers_;  ///< guarded by writers_mutex_; per stream, null until used
+  std::vector<WriterPtr> writers_;  ///< guarded by writers_mutex_; per stream, null until used
   std::atomic<bool> started_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<size_t> growing_bytes_{0};

@@ -6,7 +6,9 @@
 #include <thread>
 
 #include "query/execute.h"
+#include "store/faulty/faulty_disk.h"
 #include "store/faulty/faulty_stores.h"
+#include "store/log/file_log_store.h"
 #include "store/log/memory_log_store.h"
 #include "store/meta/memory_meta_store.h"
 #include "store/object/memory_object_store.h"
@@ -298,6 +300,36 @@ TEST_F(DataNodeTest, HistoryThatIsGoneIsRefused) {
   EXPECT_EQ(Rows(), (RowMap{{2, 20}}));
 }
 
+TEST_F(DataNodeTest, HistoryIsKnownAfterARestart) {
+  options_.deleted_ratio = 1;  // compactions only when they are asked for
+  Open();
+  ASSERT_TRUE(Write({{1, 10}, {2, 20}, {3, 30}}).ok());
+  const model::Timestamp before = *node_->CloseTimestamp({channel_});
+  ASSERT_TRUE(Delete({1}).ok());
+  ASSERT_TRUE(node_->Flush(Context(), channel_).ok());
+  Open();
+  EXPECT_EQ(Rows(before), (RowMap{{1, 10}, {2, 20}, {3, 30}})) << "nothing was dropped: it is answered";
+  // Deletes that are in the log only, and a compaction that forgets the rows: younger than the checkpoint.
+  const model::Timestamp later = *node_->CloseTimestamp({channel_});
+  ASSERT_TRUE(Delete({2}).ok());
+  while (*node_->CompactOnce(Context(), channel_, true)) {
+  }
+  Open();
+  EXPECT_EQ(Rows(), (RowMap{{3, 30}}));
+  const Status refused = (*registry_->Find(channel_))->Read(later).status();
+  EXPECT_TRUE(refused.Is(StatusKind::kFailedPrecondition, StatusSubject::kChannel)) << refused;
+}
+
+TEST_F(DataNodeTest, ATruncateEndsHistory) {
+  ASSERT_TRUE(Write({{1, 10}}).ok());
+  const model::Timestamp before = *node_->CloseTimestamp({channel_});
+  ASSERT_TRUE(node_->Truncate(Context(), channel_).ok());
+  EXPECT_FALSE((*registry_->Find(channel_))->Read(before).ok());
+  EXPECT_TRUE(Rows().empty());
+  Open();
+  EXPECT_FALSE((*registry_->Find(channel_))->Read(before).ok());
+}
+
 TEST_F(DataNodeTest, CompactionMergesNeighboursAndGivesTheirObjectsBack) {
   for (int64_t i = 0; i < 3; ++i) {
     ASSERT_TRUE(Write({{2 * i, i}, {2 * i + 1, i}}).ok());
@@ -475,6 +507,29 @@ TEST_F(DataNodeTest, ALogThatHasLostFilesBreaksItsCollections) {
   // New entries would be taken for some that the manifest has already.
   const Status status = Write({{2, 20}}).status();
   EXPECT_TRUE(status.Is(StatusKind::kCorruption)) << status;
+}
+
+TEST_F(DataNodeTest, WritesGoOnAfterAFailedSync) {
+  const auto disk = store::FaultyDisk::Make();
+  log_ = std::shared_ptr(std::move(*store::OpenFileLogStore(disk, "/log")));
+  Open();
+  ASSERT_TRUE(Write({{1, 10}}).ok());
+  disk->FailNth(store::DiskOp::kSync, 1);
+  const Status failed = Write({{2, 20}}).status();
+  EXPECT_TRUE(failed.Is(StatusKind::kIoError)) << failed;
+  EXPECT_EQ(Rows(), (RowMap{{1, 10}})) << "reads go on";
+  // The disk goes on failing: refused as such.
+  disk->FailNth(store::DiskOp::kSync, 1);
+  const Status again = Write({{3, 30}}).status();
+  EXPECT_NE(again.message().find("nothing was written"), std::string::npos) << again;
+  ASSERT_TRUE(Write({{4, 40}}).ok());
+  const RowMap expected{{1, 10}, {4, 40}};
+  EXPECT_EQ(Rows(), expected);
+  node_.reset();
+  log_.reset();
+  log_ = std::shared_ptr(std::move(*store::OpenFileLogStore(disk, "/log")));
+  Open();
+  EXPECT_EQ(Rows(), expected) << "what was refused does not come back";
 }
 
 TEST_F(DataNodeTest, ConcurrentWritersAndReadersSeeWholeWrites) {

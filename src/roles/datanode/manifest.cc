@@ -32,6 +32,7 @@ Status DataNodeImpl::Commit(const Context& context, OwnedChannel& owned, store::
   const model::ChannelId id = owned.channel->id();
   const channel::ViewPtr view = owned.channel->view();
   segment::Manifest next = owned.manifest;
+  next.history_begin = owned.channel->history_begin();
   next.collection = id.collection;
   next.shard = id.shard;
   next.version = owned.manifest.version + 1;

@@ -70,8 +70,9 @@ Status DataNodeImpl::Restore(const Context& context, OwnedChannel& owned, const 
     sealed.push_back(std::move(opened.segment));
     owned.records.emplace(meta.id, std::move(opened.record));
   }
-  owned.clock.Observe(owned.manifest.checkpoint_timestamp);
-  owned.channel->Restore(std::move(sealed), owned.manifest.checkpoint, owned.manifest.checkpoint_timestamp);
+  owned.clock.Observe(std::max(owned.manifest.checkpoint_timestamp, owned.manifest.history_begin));
+  owned.channel->Restore(std::move(sealed), owned.manifest.checkpoint, owned.manifest.checkpoint_timestamp,
+                         owned.manifest.history_begin);
   return {};
 }
 
@@ -103,7 +104,7 @@ Status DataNodeImpl::Start(const Context& context) {
   return {};
 }
 
-Result<store::LogWriter*> DataNodeImpl::WriterOf(uint32_t stream) {
+Result<DataNodeImpl::WriterPtr> DataNodeImpl::WriterOf(uint32_t stream) {
   std::lock_guard lock(writers_mutex_);
   if (writers_[stream] == nullptr) {
     store::MetaTxn own;
@@ -111,7 +112,7 @@ Result<store::LogWriter*> DataNodeImpl::WriterOf(uint32_t stream) {
     KITE_ASSIGN_OR_RETURN(const int64_t epoch, deps_.meta->Commit(Context(), own));
     KITE_ASSIGN_OR_RETURN(writers_[stream], deps_.log->OpenWriter(Context(), stream, epoch));
   }
-  return writers_[stream].get();
+  return writers_[stream];
 }
 
 /// The collections of a damaged stream answer with the cause; the others go on.

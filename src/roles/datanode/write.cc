@@ -74,14 +74,14 @@ Result<std::shared_ptr<PendingWrite>> DataNodeImpl::Append(OwnedChannel& owned, 
   if (read_timestamp) {
     KITE_RETURN_IF_ERROR(CheckUnchanged(owned, pending->entry.deleted_keys, *read_timestamp));
   }
-  KITE_ASSIGN_OR_RETURN(store::LogWriter* const writer, WriterOf(owned.channel->stream()));
+  KITE_RETURN_IF_ERROR(WriterOf(owned.channel->stream()).status());
   pending->entry.timestamp = owned.clock.Next(deps_.clock->NowMicros() / 1000);
   pending->encoded = channel::EncodeLogEntry(pending->entry);
   {
     std::lock_guard pending_lock(owned.pending_mutex);
     owned.pending.push_back(pending);
   }
-  const Status status = writer->Append(pending->encoded->pieces, [pending](Result<store::LogOffset> offset) {
+  const auto done = [pending](const Result<store::LogOffset>& offset) {
     if (offset.ok()) {
       pending->offset = *offset;
     } else {
@@ -89,11 +89,31 @@ Result<std::shared_ptr<PendingWrite>> DataNodeImpl::Append(OwnedChannel& owned, 
     }
     pending->state.store(offset.ok() ? PendingWrite::kDurable : PendingWrite::kFailed);
     pending->state.notify_all();
-  });
+  };
+  const Status status = AppendToLog(owned.channel->stream(), pending->encoded->pieces, done);
   if (status.ok()) return pending;
   std::lock_guard pending_lock(owned.pending_mutex);
   owned.pending.pop_back();
   return status;
+}
+
+/// A writer that a failed write or sync has stopped is replaced: the next one begins a new file behind what is durable.
+Status DataNodeImpl::AppendToLog(uint32_t stream, const std::vector<std::string_view>& pieces,
+                                 const store::LogWriter::Done& done) {
+  KITE_ASSIGN_OR_RETURN(const WriterPtr writer, WriterOf(stream));
+  const Status appended = writer->Append(pieces, done);
+  if (!appended.Is(StatusKind::kUnavailable, StatusSubject::kLog)) return appended;
+  {
+    std::lock_guard lock(writers_mutex_);
+    if (writers_[stream] == writer) writers_[stream] = nullptr;
+  }
+  const Result<WriterPtr> next = WriterOf(stream);
+  if (!next.ok()) {
+    return next.status().WithContext("nothing was written: the disk of the write-ahead log fails; look at the "
+                                     "system's messages about it. Reads go on, and each write tries again");
+  }
+  Warn(appended.message() + "; it was opened again");
+  return (*next)->Append(pieces, done);
 }
 
 /// Caller holds write_mutex, so nothing is appended meanwhile.
