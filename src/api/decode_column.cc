@@ -38,7 +38,8 @@ struct Shape {
   [[nodiscard]] Status CheckCount(uint64_t count) const {
     if (count == values || count == rows) return {};
     if (valid == nullptr) {
-      return BadField(field, "it has " + std::to_string(count) + " values, but num_rows is " + std::to_string(rows));
+      return BadField(field, "it has " + std::to_string(count) + " values, but num_rows is " + std::to_string(rows) +
+                                 (count < rows ? "; only a nullable field may leave rows without a value" : ""));
     }
     return BadField(field, "it has " + std::to_string(count) + " values, but valid_data says " +
                                std::to_string(values) + " of " + std::to_string(rows) + " rows have one");

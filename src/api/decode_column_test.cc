@@ -90,6 +90,9 @@ TEST(DecodeColumn, AllNullNeedsNoData) {
 TEST(DecodeColumn, LengthsMustAgree) {
   EXPECT_EQ(Failure(Longs({1, 2}), 1),
             "field 'f': it has 2 values, but num_rows is 1: invalid parameter");
+  EXPECT_EQ(Failure(Longs({1}), 2),
+            "field 'f': it has 1 values, but num_rows is 2; only a nullable field may leave rows without a value: "
+            "invalid parameter");
   EXPECT_NE(Failure(Longs({1}, {true, false, false}), 2).find("valid_data has 3 entries, but num_rows is 2"),
             std::string::npos);
   EXPECT_NE(Failure(Longs({1, 2}, {true, false, false}), 3).find("1 of 3 rows"), std::string::npos);

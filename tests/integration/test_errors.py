@@ -94,9 +94,11 @@ def searching(**options) -> Callable[[World], object]:
     return call
 
 
-def inserting(change: dict, **options) -> Callable[[World], object]:
+def inserting(change: dict, without: str = "", **options) -> Callable[[World], object]:
+    """Inserts a row with `change`, without one field."""
+
     def call(world: World) -> object:
-        row = {k: v for k, v in {**world.row, **change}.items() if v is not None}
+        row = {k: v for k, v in {**world.row, **change}.items() if k != without}
         return world.client.insert(
             options.get("collection", world.e1), [row], partition_name=options.get("partition", "")
         )
@@ -164,12 +166,13 @@ CASES = [
         "insert/unknown-collection", lambda w: w.client.insert("nope", [w.row]), {100}, ("collection not found", "nope")
     ),
     Case("insert/wrong-dim", inserting({"vec": [0.5] * 4}), PARAMETER, (r"\b4\b", r"\b8\b", "dim")),
-    Case("insert/missing-field", inserting({"s": None}), client_side=exceptions.DataNotMatchException),
+    Case("insert/missing-field", inserting({}, without="s"), client_side=exceptions.DataNotMatchException),
     Case("insert/extra-field", inserting({"zzz": 1}), client_side=exceptions.DataNotMatchException),
     Case("insert/string-in-int64", inserting({"num": "x"}), client_side=exceptions.DataNotMatchException),
     Case("insert/varchar-too-long", inserting({"s": "x" * 100}), {1100}, ("100", "max length", r"\b8\b")),
     Case("insert/nan", inserting({"vec": [float("nan")] + [0.0] * 7}), PARAMETER, ("(?i)nan|not a number",)),
     Case("insert/infinity", inserting({"vec": [float("inf")] + [0.0] * 7}), PARAMETER, ("(?i)inf",)),
+    Case("insert/null-in-a-field-that-is-not-nullable", inserting({"num": None}), PARAMETER, ("num", "nullable")),
     Case("insert/unknown-partition", inserting({}, partition="pp"), {200}, ("partition not found", "pp")),
     Case("index/unknown-type", with_index("HNSWX"), PARAMETER, ("invalid index type", "HNSWX")),
     Case("index/unknown-metric", with_index("FLAT", "FOO"), PARAMETER | {1200}, ("metric type", "L2", "IP", "COSINE")),
@@ -193,7 +196,7 @@ CASES = [
     ),
     Case("search/unknown-collection", searching(collection_name="nope"), {100}, ("collection not found", "nope")),
     Case("search/wrong-dim", searching(data=[[0.0] * 4]), PARAMETER, ("(?i)dimension|dim", r"\b4\b", r"\b8\b")),
-    Case("search/other-metric", searching(search_params={"metric_type": "IP"}), PARAMETER, ("metric type", "L2", "IP")),
+    Case("search/other-metric", searching(search_params={"metric_type": "IP"}), PARAMETER, ("metric type", "vec", "L2", "IP")),
     Case("search/ef-below-limit", searching(search_params={"params": {"ef": 2}}), PARAMETER, (r"ef\b.*\b2\b.*\b10\b",)),
     Case("search/limit-0", searching(limit=0), client_side=exceptions.ParamError),
     Case("search/limit-100000", searching(limit=100_000), PARAMETER, ("100000", "16384")),
@@ -223,6 +226,9 @@ CASES = [
         ("cannot parse expression: num == 'a'", "(?i)int64", "(?i)varchar"),
     ),
     Case("search/filter-not-boolean", bad_filter("num + 1"), PARAMETER, ("not a boolean expression", r"num \+ 1")),
+    Case("search/filter-text-without-quotes", bad_filter("s == abc"), PARAMETER, ("abc not exist", "quotes")),
+    Case("search/filter-equals-null", bad_filter("s == None"), PARAMETER, ("None not exist", "'is null'")),
+    Case("search/filter-one-equals-sign", bad_filter("num = 1"), PARAMETER, ("line 1:4", "written ==")),
     Case(
         "search/unknown-partition",
         searching(partition_names=["pp"]),
@@ -235,13 +241,23 @@ CASES = [
         PARAMETER,
         ("empty expression should be used with limit",),
     ),
+    Case("query/negative-limit", lambda w: w.client.query(w.e1, limit=-5), PARAMETER, (r"limit \[-5\]", "greater than 0")),
+    Case(
+        "query/negative-offset", lambda w: w.client.query(w.e1, limit=5, offset=-1), PARAMETER, (r"offset \[-1\]",)
+    ),
+    Case(
+        "query/offset-plus-limit-over-64-bits",
+        lambda w: w.client.query(w.e1, limit=5, offset=2**63 - 1),
+        PARAMETER,
+        ("offset", str(2**63 - 1), "16384"),
+    ),
     Case("query/not-loaded", lambda w: w.client.query(w.e2, filter="id > 0"), {101}, ("collection not loaded",)),
     Case("delete/bad-expression", lambda w: w.client.delete(w.e1, filter="num >"), PARAMETER, ("num >",)),
     Case(
         "index/drop-while-loaded",
         lambda w: w.client.drop_index(w.e1, "vec"),
         PARAMETER,
-        ("index cannot be dropped", "release"),
+        ("index cannot be dropped", "release", "e1"),
     ),
     Case("database/unknown", unknown_database_then_list, {800}, ("database not found", "nodb")),
 ]
@@ -591,6 +607,12 @@ RAW_SEARCHES = [
         lambda w: wire.search_request(w.e1, group(), 1, topk=10_000, offset=10_000),
         PARAMETER,
         ("offset|limit|top", "16384"),
+    ),
+    Case(
+        "offset-plus-limit-over-64-bits",
+        lambda w: wire.search_request(w.e1, group(), 1, offset=2**63 - 1),
+        PARAMETER,
+        ("offset", str(2**63 - 1), "16384"),
     ),
     Case("params-no-json", lambda w: wire.search_request(w.e1, group(), 1, params="{not json"), PARAMETER, ("params",)),
     Case("placeholder-garbage", lambda w: wire.search_request(w.e1, b"\xff\xff\xff garbage", 1), PARAMETER, ()),

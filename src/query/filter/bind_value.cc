@@ -130,6 +130,17 @@ Result<Binder::Value> Binder::ValueOf(NodeId id) {
   return Failure(node, "a boolean expression cannot be an operand here; use and, or, not");
 }
 
+Result<Binder::Value> Binder::RightValueOf(NodeId id) {
+  const SyntaxNode& node = tree_.at(id);
+  const bool is_unknown = node.kind == SyntaxKind::kField && schema_.Find(node.name) == nullptr &&
+                          schema_.dynamic_field() == nullptr;
+  if (!is_unknown) return ValueOf(id);
+  const bool means_null = node.name == "null" || node.name == "NULL" || node.name == "None";
+  return Failure(node, "field " + node.name + " not exist; " +
+                           (means_null ? "NULL is tested with 'is null' and 'is not null'"
+                                       : "a text constant is written in quotes"));
+}
+
 Result<Binder::Value> Binder::TemplateValueOf(const SyntaxNode& node) {
   const auto found = templates_.find(node.name);
   if (found == templates_.end()) {
@@ -146,7 +157,7 @@ Result<Binder::Value> Binder::TemplateValueOf(const SyntaxNode& node) {
 Result<Binder::Value> Binder::ArrayValue(const SyntaxNode& node) {
   Constant list = node.value;
   for (size_t i = 0; i < node.holes.size(); ++i) {
-    KITE_ASSIGN_OR_RETURN(Value element, ValueOf(node.children[i]));
+    KITE_ASSIGN_OR_RETURN(Value element, RightValueOf(node.children[i]));
     if (!element.is_constant()) {
       return Failure(tree_.at(node.children[i]), "array element type must be constant");
     }

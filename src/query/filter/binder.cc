@@ -167,7 +167,7 @@ Result<NodePtr> Binder::Logical(const SyntaxNode& node, bool negated) {
 Result<NodePtr> Binder::Compare(NodeId id, bool negated) {
   const SyntaxNode& node = tree_.at(id);
   KITE_ASSIGN_OR_RETURN(Value left, ValueOf(node.children[0]));
-  KITE_ASSIGN_OR_RETURN(Value right, ValueOf(node.children[1]));
+  KITE_ASSIGN_OR_RETURN(Value right, RightValueOf(node.children[1]));
   Op op = node.op;
   if (op == Op::kNotEqual) {
     op = Op::kEqual;

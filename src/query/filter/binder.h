@@ -55,6 +55,8 @@ class Binder {
 
   // bind_value.cc
   Result<Value> ValueOf(NodeId id);
+  /// Of a place where users mean a constant: a name that is no field gets a hint.
+  Result<Value> RightValueOf(NodeId id);
   Result<Value> FieldValue(const SyntaxNode& node);
   Result<Value> DynamicValue(const SyntaxNode& node, std::vector<PathStep> path);
   Result<Value> TemplateValueOf(const SyntaxNode& node);

@@ -98,7 +98,8 @@ Status Lexer::Unrecognised(size_t begin) const {
   const size_t end = std::min(std::max(position_, begin) + 1, text_.size());
   const std::string_view shown = text_.substr(begin, std::min<size_t>(end - begin, 40));
   return SyntaxError(PositionText(text_, begin) + " token recognition error at: '" +
-                     std::string(shown) + "'");
+                     std::string(shown) + "'" +
+                     (shown.starts_with('.') ? "; a key of a JSON field is written field['key']" : ""));
 }
 
 Token Lexer::Finish(Token token, TokenKind kind) const {

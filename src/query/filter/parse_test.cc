@@ -167,7 +167,9 @@ TEST(FilterParse, SyntaxErrors) {
   EXPECT_EQ(ErrorOf("(i64 > 1"), "line 1:8 no viable alternative at input '1', expected ')'");
   EXPECT_EQ(ErrorOf("i64 in [1 2]"),
             "line 1:10 no viable alternative at input '2', expected ',' or ']'");
-  EXPECT_EQ(ErrorOf("i64 = 1"), "line 1:4 extraneous input '=' expecting <EOF>");
+  EXPECT_EQ(ErrorOf("i64 = 1"), "line 1:4 extraneous input '=' expecting <EOF>; equality is written ==");
+  EXPECT_EQ(ErrorOf("j.a == 1"),
+            "line 1:1 token recognition error at: '.'; a key of a JSON field is written field['key']");
   EXPECT_EQ(ErrorOf("i64 @ 1"), "line 1:4 token recognition error at: '@'");
   EXPECT_EQ(ErrorOf("s == 'abc"), "line 1:5 token recognition error at: ''abc'");
   EXPECT_EQ(ErrorOf("i64 == 08"), "line 1:7 token recognition error at: '08'");
@@ -184,6 +186,12 @@ TEST(FilterParse, SyntaxErrors) {
 
 TEST(FilterParse, TypeErrors) {
   EXPECT_EQ(ErrorOf("nofield > 3"), "field nofield not exist (line 1:0)");
+  EXPECT_EQ(ErrorOf("s == abc"),
+            "field abc not exist; a text constant is written in quotes (line 1:5)");
+  EXPECT_EQ(ErrorOf("s in ['a', abc]"),
+            "field abc not exist; a text constant is written in quotes (line 1:11)");
+  EXPECT_EQ(ErrorOf("s != None"),
+            "field None not exist; NULL is tested with 'is null' and 'is not null' (line 1:5)");
   EXPECT_EQ(ErrorOf("$meta['a'] > 3"), "field $meta not exist (line 1:0)");
   EXPECT_EQ(ErrorOf("i64 == 'a'"),
             "comparisons between Int64 and VarChar are not supported (line 1:4)");

@@ -127,7 +127,8 @@ class Parser {
     KITE_ASSIGN_OR_RETURN(tree_.root, Expression(kLowest));
     if (token_.kind != TokenKind::kEnd) {
       return Failure(token_.offset,
-                     "extraneous input '" + Shown(token_.text) + "' expecting <EOF>");
+                     "extraneous input '" + Shown(token_.text) + "' expecting <EOF>" +
+                         (token_.text == "=" ? "; equality is written ==" : ""));
     }
     return std::move(tree_);
   }

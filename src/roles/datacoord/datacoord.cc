@@ -38,7 +38,9 @@ Result<int64_t> DataCoordImpl::CountRows(const Context& context, const Collectio
   if (!partition.empty()) {
     const model::PartitionMeta* found = collection->FindPartition(partition);
     if (found == nullptr) {
-      return Status::NotFound(StatusSubject::kPartition, "partition not found[partition=" + partition + "]");
+      return Status::NotFound(StatusSubject::kPartition, "partition not found[partition=" + partition +
+                                                               "]: collection '" + collection->name() +
+                                                               "' has no partition of this name");
     }
     partition_id = found->id;
   }

@@ -234,7 +234,8 @@ Status IndexCoordImpl::DropIndex(const Context& context, const CollectionName& n
   if (has_vector && peers_.query_coord->Loaded(collection->id)) {
     return Status::FailedPrecondition(
         StatusSubject::kIndex,
-        "index cannot be dropped, collection is loaded, please release it first");
+        "index cannot be dropped, collection is loaded, please release it first[collection=" +
+            name.collection + "]");
   }
   std::vector<MetaOp> ops;
   for (const IndexPtr& index : dropped) {

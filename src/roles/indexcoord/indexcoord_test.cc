@@ -108,7 +108,7 @@ TEST_F(IndexCoordTest, DropAndAlterNeedARelease) {
   query_coord_.SetLoaded(channel_.collection, model::LoadMeta{channel_.collection, {}, 1});
   ExpectStatus(coord_->DropIndex(context_, docs_, "vec", ""), StatusKind::kFailedPrecondition,
                StatusSubject::kIndex,
-               "index cannot be dropped, collection is loaded, please release it first");
+               "index cannot be dropped, collection is loaded, please release it first[collection=docs]");
   ExpectStatus(coord_->AlterIndex(context_, docs_, "vec", {{"mmap.enabled", "true"}}, {}),
                StatusKind::kFailedPrecondition, StatusSubject::kIndex,
                "can't alter index on loaded collection");

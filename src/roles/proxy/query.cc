@@ -14,10 +14,13 @@ Status CheckWindow(const model::QueryRequest& request, bool filtered, bool count
     if (filtered) return {};
     return Status::InvalidArgument("empty expression should be used with limit: give a filter or a limit");
   }
-  const std::string window = std::to_string(request.offset) + "+" + std::to_string(*request.limit);
-  if (*request.limit < 1 || request.offset < 0 || request.offset + *request.limit > limits.window_max) {
+  const std::string limit = std::to_string(*request.limit);
+  const std::string offset = std::to_string(request.offset);
+  if (*request.limit < 1) return Status::InvalidArgument("limit [" + limit + "] is invalid, it should be greater than 0");
+  if (request.offset < 0) return Status::InvalidArgument("offset [" + offset + "] is invalid, it should be 0 or greater");
+  if (*request.limit > limits.window_max || request.offset > limits.window_max - *request.limit) {
     return Status::InvalidArgument("invalid max query result window, (offset+limit) should be in range [1, " +
-                                   std::to_string(limits.window_max) + "], but got " + window);
+                                   std::to_string(limits.window_max) + "], but got " + offset + "+" + limit);
   }
   return {};
 }

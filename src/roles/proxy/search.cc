@@ -52,7 +52,7 @@ Status CheckCounts(const SearchRequest& request, const RequestLimits& limits) {
     return Status::InvalidArgument("topk [" + k + "] is invalid, top k should be in range [1, " +
                                    std::to_string(limits.window_max) + "], but got " + k);
   }
-  if (request.offset < 0 || request.offset + request.limit > limits.window_max) {
+  if (request.offset < 0 || request.offset > limits.window_max - request.limit) {
     return Status::InvalidArgument("offset [" + std::to_string(request.offset) + "] is invalid, (offset+limit) should be in range [1, " +
                                    std::to_string(limits.window_max) + "], but got " +
                                    std::to_string(request.offset) + "+" + std::to_string(request.limit));
@@ -76,7 +76,10 @@ Result<const model::FieldSchema*> ResolveField(const model::CollectionSchema& sc
   for (const model::FieldSchema& field : schema.fields) {
     if (!IsVector(field.type)) continue;
     if (only != nullptr) {
-      return Status::InvalidArgument(StatusSubject::kField, "multiple anns_fields exist, please specify a anns_field in search_params");
+      return Status::InvalidArgument(StatusSubject::kField,
+                                     "multiple anns_fields exist, please specify a anns_field in search_params: '" +
+                                         only->name + "' and '" + field.name + "' are vector fields of collection '" +
+                                         schema.name + "'");
     }
     only = &field;
   }
@@ -163,7 +166,8 @@ Result<SearchPlan> ProxyImpl::PlanSearch(const ReadTarget& target, const SearchR
     return Status::NotFound(StatusSubject::kIndex, "index not found[field=" + field->name + "]");
   }
   if (!request.metric.empty() && strcasecmp(request.metric.c_str(), (*index)->metric.c_str()) != 0) {
-    return Status::InvalidArgument(StatusSubject::kMetric, "metric type not match: invalid parameter[expected=" +
+    return Status::InvalidArgument(StatusSubject::kMetric, "metric type not match: the index of field '" + field->name +
+                                                               "' has another: invalid parameter[expected=" +
                                                                (*index)->metric + "][actual=" + request.metric + "]");
   }
   SearchPlan plan;

@@ -33,7 +33,8 @@ Result<std::vector<PartitionId>> ResolvePartitions(const CollectionMeta& collect
     const model::PartitionMeta* partition = collection.FindPartition(name);
     if (partition == nullptr) {
       return Status::NotFound(StatusSubject::kPartition,
-                              "partition not found[partition=" + name + "]");
+                              "partition not found[partition=" + name + "]: collection '" +
+                                  collection.name() + "' has no partition of this name");
     }
     partitions.push_back(partition->id);
   }

@@ -56,7 +56,8 @@ Status RootCoordImpl::DropPartition(const Context& context, const CollectionName
                  std::ranges::find(loaded->partitions, partition) != loaded->partitions.end())) {
     return Status::FailedPrecondition(
         StatusSubject::kNone,
-        "partition cannot be dropped, partition is loaded, please release it first");
+        "partition cannot be dropped, partition is loaded, please release it first[partition=" +
+            partition_name + "]");
   }
   CollectionMeta changed = *collection;
   std::erase_if(changed.partitions,

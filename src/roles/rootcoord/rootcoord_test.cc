@@ -302,7 +302,7 @@ TEST_F(RootCoordTest, DropOfLoadedPartition) {
   query_coord_.SetLoaded(docs->id, model::LoadMeta{docs->id, {}, 1});
   ExpectStatus(root_->DropPartition(context_, Name("docs"), "p"), StatusKind::kFailedPrecondition,
                StatusSubject::kNone,
-               "partition cannot be dropped, partition is loaded, please release it first");
+               "partition cannot be dropped, partition is loaded, please release it first[partition=p]");
   query_coord_.SetLoaded(docs->id, model::LoadMeta{docs->id, {docs->FindPartition("p")->id}, 1});
   EXPECT_FALSE(root_->DropPartition(context_, Name("docs"), "p").ok());
   EXPECT_TRUE(root_->DropPartition(context_, Name("docs"), "q").ok());
