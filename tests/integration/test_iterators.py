@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from harness.collections import create, insert, key_field, keys_of, vector_field
+from harness.collections import compact, create, insert, key_field, keys_of, simple, simple_rows, vector_field
 from harness.oracle import METRICS, assert_same_ranking, best_first, scores, vectors
-from pymilvus import DataType
+from pymilvus import DataType, MilvusException
 from pymilvus.milvus_client import milvus_client as client_module
 
 ROWS, DIM = 2500, 8
@@ -200,3 +200,39 @@ def test_an_iterator_over_a_partition(client, name):
     insert(client, name, [{"id": i, "vec": [i, 0]} for i in range(50, 80)], partition_name="p")
     rows = flat(drain(client.query_iterator(name, batch_size=20, output_fields=["id"], partition_names=["p"])))
     assert keys_of(rows) == list(range(50, 80))
+
+
+def test_a_snapshot_outlives_a_restart_or_is_refused(private_server, connection):
+    """An iterator's later pages name the timestamp of the first; what compactions have dropped is never left out."""
+    from harness import wire
+
+    server = private_server()
+    client = connection(server)
+    simple(client, "c")
+    insert(client, "c", simple_rows(vectors(20, 8)))
+
+    def now() -> int:
+        with wire.stub(server.address) as stub:
+            return stub.AllocTimestamp(wire.pb.AllocTimestampRequest()).timestamp
+
+    def page(client, at: int) -> list:
+        rows = client.query("c", filter="id >= 0", limit=100, guarantee_timestamp=at, iterator="True")
+        return keys_of(rows)
+
+    before = now()
+    client.delete("c", ids=[3])
+    client.flush("c")
+    server.crash()
+    client = connection(server)
+    assert page(client, before) == list(range(20))
+    later = now()
+    client.delete("c", ids=list(range(10)))
+    server.crash()
+    client = connection(server)
+    compact(client, "c")
+    server.crash()
+    client = connection(server)
+    for at in (before, later):
+        with pytest.raises(MilvusException, match="no longer kept"):
+            page(client, at)
+    assert page(client, now()) == list(range(10, 20))
