@@ -93,6 +93,7 @@ ExitCode Run(int argc, const char* const* argv) {
   app.add_flag("--version", version, "Print the version");
   AddRunCommand(app, action);
   AddCheckCommand(app, action);
+  AddBenchCommand(app, action);
   AddConfigCommand(app, action);
   AddVersionCommand(app, action);
   app.footer(

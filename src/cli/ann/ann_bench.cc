@@ -1,0 +1,441 @@
+#include "cli/ann/ann_bench.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+#include <random>
+
+#include "base/thread_pool.h"
+#include "cli/ann/matrix_file.h"
+#include "cli/progress.h"
+#include "kite/engine/kernels.h"
+
+namespace kite::cli {
+namespace {
+
+using engine::Index;
+using engine::Neighbor;
+using Clock = std::chrono::steady_clock;
+
+/// Queries whose filters are made before their searches are timed together.
+constexpr size_t kQueriesPerChunk = 16;
+constexpr double kRelativeTolerance = 1e-6;
+
+double CpuSeconds(clockid_t clock) {
+  timespec time{};
+  clock_gettime(clock, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
+double SecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// A figure in kB of a file in /proc/self, in bytes; 0 when the system does not tell.
+uint64_t ProcessBytes(const char* file, const std::string& key) {
+  std::ifstream in(std::string("/proc/self/") + file);
+  for (std::string word; in >> word;) {
+    uint64_t kilobytes = 0;
+    if (word == key && in >> kilobytes) return kilobytes * 1024;
+  }
+  return 0;
+}
+
+std::string Seconds(double seconds) {
+  return std::to_string(static_cast<int64_t>(seconds * 1000)) + " ms";
+}
+
+double Median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+/// A folder that goes with the object. A mapped file in it stays readable.
+class ScratchFolder {
+ public:
+  static Result<std::unique_ptr<ScratchFolder>> Make() {
+    std::error_code error;
+    std::string path = (std::filesystem::temp_directory_path(error) / "kite-bench-XXXXXX").string();
+    if (error || mkdtemp(path.data()) == nullptr) {
+      return Status::IoError(StatusSubject::kDisk,
+                             "cannot create the folder '" + path + "'; TMPDIR names another place");
+    }
+    return std::unique_ptr<ScratchFolder>(new ScratchFolder(path));
+  }
+  ~ScratchFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  explicit ScratchFolder(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+};
+
+/// The random filter of one query: each row passes with the same probability.
+class RandomFilter {
+ public:
+  explicit RandomFilter(size_t rows) : rows_(rows), words_((rows + 63) / 64) {}
+
+  void Make(double selectivity, uint64_t seed) {
+    std::mt19937_64 random(seed);
+    const auto threshold = static_cast<uint64_t>(std::ldexp(selectivity, 32));
+    std::fill(words_.begin(), words_.end(), 0);
+    count_ = 0;
+    for (size_t row = 0; row < rows_; row += 2) {
+      const uint64_t two = random();
+      Set(row, (two & 0xFFFFFFFF) >= threshold);
+      if (row + 1 < rows_) Set(row + 1, two >> 32 >= threshold);
+    }
+  }
+  [[nodiscard]] engine::Filter view() const { return {.out = words_.data(), .out_count = count_}; }
+
+ private:
+  void Set(size_t row, bool out) {
+    words_[row / 64] |= uint64_t{out} << (row % 64);
+    count_ += out ? 1 : 0;
+  }
+
+  const size_t rows_;
+  std::vector<uint64_t> words_;
+  size_t count_ = 0;
+};
+
+/// An index that was saved and loaded again, with the file that it may read.
+struct LoadedIndex {
+  std::unique_ptr<MappedFile> file;
+  std::unique_ptr<Index> index;
+};
+
+/// What a round of one set of parameters took.
+struct Round {
+  double cpu_seconds = 0;
+  double wall_seconds = 0;  ///< of all threads
+  std::vector<float> latencies_us;
+};
+
+class Bench {
+ public:
+  Bench(Disk& disk, const AnnOptions& options, const std::function<void(const std::string&)>& say)
+      : disk_(disk), options_(options), say_(say) {}
+
+  Result<AnnReport> Run();
+
+ private:
+  Status ReadData();
+  Status FindTruth(Executor& executor);
+  Status ReadTruth();
+  Result<LoadedIndex> BuildAndLoad(Executor& executor);
+  Result<LoadedIndex> SaveAndLoad(std::unique_ptr<Index> index);
+  /// How many of the true hits of query q are found.
+  Result<size_t> GoodHits(const Index& index, const engine::SearchParams& params, size_t q) const;
+  Status MeasureRecall(const Index& index, AnnPoint& point, Executor& executor) const;
+  Status TimeRound(const Index& index, const AnnPoint& point, size_t round, Round& result) const;
+  Status TimeChunk(const Index& index, const engine::SearchParams& params,
+                   std::span<const size_t> queries, engine::Scratch& scratch,
+                   std::vector<RandomFilter>& filters, Round& result) const;
+  Status TimeAll(const Index& index);
+
+  [[nodiscard]] engine::VectorSource source() const {
+    return {.dim = base_.columns,
+            .count = base_.rows,
+            .rows = base_.rows,
+            .data = reinterpret_cast<const std::byte*>(base_.values.get())};
+  }
+  [[nodiscard]] engine::QuerySet query(size_t q) const {
+    return {reinterpret_cast<const std::byte*>(queries_.row(q)), 1};
+  }
+  [[nodiscard]] bool filtered() const { return options_.selectivity < 1; }
+  [[nodiscard]] uint64_t FilterSeed(size_t q) const { return options_.seed * 1000003 + q; }
+  [[nodiscard]] engine::SearchParams ParamsOf(const AnnPoint& point) const {
+    return {.k = options_.k, .params = point.search};
+  }
+  [[nodiscard]] bool Counts(size_t q, float score) const;
+
+  Disk& disk_;
+  const AnnOptions& options_;
+  const std::function<void(const std::string&)>& say_;
+  Matrix<float> base_;
+  Matrix<float> queries_;
+  std::vector<Neighbor> worst_;  ///< per query: the last of the true hits
+  std::vector<size_t> wanted_;   ///< per query: how many there are
+  AnnReport report_;
+};
+
+Status Bench::ReadData() {
+  KITE_ASSIGN_OR_RETURN(base_, ReadVectors(disk_, options_.base));
+  KITE_ASSIGN_OR_RETURN(queries_, ReadVectors(disk_, options_.query));
+  if (base_.columns != queries_.columns) {
+    return Status::InvalidArgument("'" + options_.query + "' has vectors of dimension " +
+                                   std::to_string(queries_.columns) + ", '" + options_.base +
+                                   "' of " + std::to_string(base_.columns));
+  }
+  report_.rows = base_.rows;
+  report_.dim = base_.columns;
+  report_.queries = queries_.rows;
+  say_(std::to_string(base_.rows) + " vectors and " + std::to_string(queries_.rows) +
+       " queries of dimension " + std::to_string(base_.columns));
+  return {};
+}
+
+Status Bench::ReadTruth() {
+  KITE_ASSIGN_OR_RETURN(const Matrix<uint32_t> ids, ReadIds(disk_, options_.groundtruth));
+  const size_t k = std::min(options_.k, base_.rows);
+  if (ids.rows != queries_.rows || ids.columns < k) {
+    return Status::InvalidArgument("'" + options_.groundtruth + "' has " +
+                                   std::to_string(ids.columns) + " ids for " +
+                                   std::to_string(ids.rows) + " queries; " + std::to_string(k) +
+                                   " for " + std::to_string(queries_.rows) + " are needed");
+  }
+  for (size_t q = 0; q < queries_.rows; ++q) {
+    const engine::Row row = ids.row(q)[k - 1];
+    if (row >= base_.rows) {
+      return Status::InvalidArgument("'" + options_.groundtruth + "' has the id " +
+                                     std::to_string(row) + " for query " + std::to_string(q) +
+                                     "; there are " + std::to_string(base_.rows) + " vectors");
+    }
+    worst_[q].row = row;
+    KITE_RETURN_IF_ERROR(engine::ScoreRows(options_.metric, source(), query(q).data, {&row, 1},
+                                           {&worst_[q].score, 1}));
+    wanted_[q] = k;
+  }
+  return {};
+}
+
+/// The true k-th hit of each query.
+Status Bench::FindTruth(Executor& executor) {
+  worst_.resize(queries_.rows);
+  wanted_.resize(queries_.rows);
+  if (!options_.groundtruth.empty()) return ReadTruth();
+  const auto start = Clock::now();
+  KITE_ASSIGN_OR_RETURN(const std::unique_ptr<Index> flat,
+                        engine::Build(Context(), {.index_type = "FLAT", .metric = options_.metric},
+                                      source(), executor, {}));
+  KITE_RETURN_IF_ERROR(ParallelFor(executor, queries_.rows, 1, [&](size_t q) {
+    engine::Scratch scratch;
+    RandomFilter filter(filtered() ? base_.rows : 0);
+    if (filtered()) filter.Make(options_.selectivity, FilterSeed(q));
+    return flat->Search(Context(), query(q), {.k = options_.k},
+                        filtered() ? filter.view() : engine::Filter(), scratch,
+                        [&](size_t, std::span<const Neighbor> hits) {
+                          wanted_[q] = hits.size();
+                          if (!hits.empty()) worst_[q] = hits.back();
+                        });
+  }));
+  say_("found the true neighbours in " + Seconds(SecondsSince(start)));
+  return {};
+}
+
+Result<LoadedIndex> Bench::SaveAndLoad(std::unique_ptr<Index> index) {
+  KITE_ASSIGN_OR_RETURN(const std::unique_ptr<ScratchFolder> folder, ScratchFolder::Make());
+  const std::string path = folder->path() + "/index";
+  KITE_ASSIGN_OR_RETURN(const std::unique_ptr<AppendFile> out, disk_.Create(path));
+  KITE_RETURN_IF_ERROR(index->Save([&](std::string_view bytes) { return out->Append(bytes); }));
+  report_.index_bytes = out->size();
+  // What the build leaves behind must not serve the searches.
+  index.reset();
+  malloc_trim(0);
+  LoadedIndex loaded;
+  KITE_ASSIGN_OR_RETURN(loaded.file, disk_.Map(path));
+  KITE_ASSIGN_OR_RETURN(loaded.index, engine::Load(loaded.file->bytes(), source(), options_.load));
+  return loaded;
+}
+
+Result<LoadedIndex> Bench::BuildAndLoad(Executor& executor) {
+  std::atomic<int> tenths{0};
+  const auto progress = [&](double done) {
+    const int now = static_cast<int>(done * 10);
+    int before = tenths.load();
+    while (now > before && !tenths.compare_exchange_weak(before, now)) {
+    }
+    if (now > before && now < 10)
+      say_("building " + options_.index + ": " + std::to_string(now * 10) + " %");
+  };
+  const engine::BuildSpec wanted{.index_type = options_.index,
+                                 .metric = options_.metric,
+                                 .params = options_.build,
+                                 .seed = options_.seed};
+  KITE_ASSIGN_OR_RETURN(const engine::BuildSpec spec,
+                        engine::ValidateBuild(wanted, engine::VectorType::kFloat32, base_.columns));
+  report_.index = spec.index_type;
+  report_.build = spec.params;
+  for (const AnnPoint& point : report_.points) {
+    KITE_RETURN_IF_ERROR(engine::ValidateSearch(spec.index_type, ParamsOf(point)));
+  }
+  const auto start = Clock::now();
+  const double cpu_start = CpuSeconds(CLOCK_PROCESS_CPUTIME_ID);
+  KITE_ASSIGN_OR_RETURN(std::unique_ptr<Index> index,
+                        engine::Build(Context(), spec, source(), executor, progress));
+  report_.build_wall_s = SecondsSince(start);
+  report_.build_cpu_s = CpuSeconds(CLOCK_PROCESS_CPUTIME_ID) - cpu_start;
+  KITE_ASSIGN_OR_RETURN(LoadedIndex loaded, SaveAndLoad(std::move(index)));
+  say_("built " + report_.index + " in " + Seconds(report_.build_wall_s) + ", saved and loaded " +
+       FormatBytes(report_.index_bytes));
+  return loaded;
+}
+
+bool Bench::Counts(size_t q, float score) const {
+  const double worst = worst_[q].score;
+  const double slack = kRelativeTolerance * std::abs(worst);
+  return engine::LargerIsBetter(options_.metric) ? score >= worst - slack : score <= worst + slack;
+}
+
+Result<size_t> Bench::GoodHits(const Index& index, const engine::SearchParams& params,
+                               size_t q) const {
+  engine::Scratch scratch;
+  RandomFilter filter(filtered() ? base_.rows : 0);
+  if (filtered()) filter.Make(options_.selectivity, FilterSeed(q));
+  std::vector<engine::Row> rows;
+  KITE_RETURN_IF_ERROR(index.Search(Context(), query(q), params,
+                                    filtered() ? filter.view() : engine::Filter(), scratch,
+                                    [&](size_t, std::span<const Neighbor> hits) {
+                                      for (const Neighbor& hit : hits) rows.push_back(hit.row);
+                                    }));
+  std::sort(rows.begin(), rows.end());
+  rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+  std::vector<float> scores(rows.size());
+  KITE_RETURN_IF_ERROR(engine::ScoreRows(options_.metric, source(), query(q).data, rows, scores));
+  const auto hits =
+      std::count_if(scores.begin(), scores.end(), [&](float score) { return Counts(q, score); });
+  return std::min(static_cast<size_t>(hits), wanted_[q]);
+}
+
+Status Bench::MeasureRecall(const Index& index, AnnPoint& point, Executor& executor) const {
+  std::atomic<size_t> found{0};
+  const auto measure = [&](size_t q) {
+    const Result<size_t> good = GoodHits(index, ParamsOf(point), q);
+    if (good.ok()) found += *good;
+    return good.status();
+  };
+  KITE_RETURN_IF_ERROR(ParallelFor(executor, queries_.rows, kQueriesPerChunk, measure));
+  const size_t wanted = std::accumulate(wanted_.begin(), wanted_.end(), size_t{0});
+  if (wanted == 0) return {};
+  point.recall = static_cast<double>(found) / static_cast<double>(wanted);
+  return {};
+}
+
+Status Bench::TimeChunk(const Index& index, const engine::SearchParams& params,
+                        std::span<const size_t> queries, engine::Scratch& scratch,
+                        std::vector<RandomFilter>& filters, Round& result) const {
+  for (size_t i = 0; i < queries.size() && filtered(); ++i) {
+    filters[i].Make(options_.selectivity, FilterSeed(queries[i]));
+  }
+  size_t hits_seen = 0;
+  const engine::Sink sink = [&](size_t, std::span<const Neighbor> hits) {
+    hits_seen += hits.size();
+  };
+  const double cpu_start = CpuSeconds(CLOCK_THREAD_CPUTIME_ID);
+  for (size_t i = 0; i < queries.size(); ++i) {
+    const engine::Filter filter = filtered() ? filters[i].view() : engine::Filter();
+    const auto start = Clock::now();
+    KITE_RETURN_IF_ERROR(index.Search(Context(), query(queries[i]), params, filter, scratch, sink));
+    const double seconds = SecondsSince(start);
+    result.wall_seconds += seconds;
+    result.latencies_us.push_back(static_cast<float>(seconds * 1e6));
+  }
+  result.cpu_seconds += CpuSeconds(CLOCK_THREAD_CPUTIME_ID) - cpu_start;
+  return {};
+}
+
+Status Bench::TimeRound(const Index& index, const AnnPoint& point, size_t round,
+                        Round& result) const {
+  std::vector<size_t> order(queries_.rows);
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::mt19937_64 random(options_.seed + round);
+  std::shuffle(order.begin(), order.end(), random);
+  const engine::SearchParams params = ParamsOf(point);
+  std::atomic<size_t> next{0};
+  std::vector<Round> parts(options_.threads);
+  std::vector<Status> ended(options_.threads);
+  const auto work = [&](size_t thread) {
+    engine::Scratch scratch;
+    std::vector<RandomFilter> filters(filtered() ? kQueriesPerChunk : 0, RandomFilter(base_.rows));
+    for (size_t begin;
+         ended[thread].ok() && (begin = next.fetch_add(kQueriesPerChunk)) < order.size();) {
+      const size_t n = std::min(kQueriesPerChunk, order.size() - begin);
+      ended[thread] =
+          TimeChunk(index, params, {order.data() + begin, n}, scratch, filters, parts[thread]);
+    }
+  };
+  std::vector<std::thread> threads;
+  for (size_t t = 1; t < options_.threads; ++t) threads.emplace_back(work, t);
+  work(0);
+  for (std::thread& thread : threads) thread.join();
+  for (size_t t = 0; t < options_.threads; ++t) {
+    KITE_RETURN_IF_ERROR(ended[t]);
+    result.cpu_seconds += parts[t].cpu_seconds;
+    result.wall_seconds += parts[t].wall_seconds;
+    result.latencies_us.insert(result.latencies_us.end(), parts[t].latencies_us.begin(),
+                               parts[t].latencies_us.end());
+  }
+  return {};
+}
+
+Status Bench::TimeAll(const Index& index) {
+  std::vector<std::vector<Round>> rounds(report_.points.size(),
+                                         std::vector<Round>(options_.repeats));
+  for (size_t r = 0; r < options_.repeats; ++r) {
+    say_("round " + std::to_string(r + 1) + " of " + std::to_string(options_.repeats));
+    for (size_t p = 0; p < rounds.size(); ++p) {
+      KITE_RETURN_IF_ERROR(TimeRound(index, report_.points[p], r, rounds[p][r]));
+    }
+  }
+  const auto queries = static_cast<double>(queries_.rows);
+  for (size_t p = 0; p < rounds.size(); ++p) {
+    AnnPoint& point = report_.points[p];
+    std::vector<double> cpu;
+    std::vector<double> qps;
+    std::vector<float> latencies;
+    for (const Round& round : rounds[p]) {
+      cpu.push_back(round.cpu_seconds * 1e6 / queries);
+      qps.push_back(queries * static_cast<double>(options_.threads) / round.wall_seconds);
+      latencies.insert(latencies.end(), round.latencies_us.begin(), round.latencies_us.end());
+    }
+    std::sort(latencies.begin(), latencies.end());
+    point.cpu_us_per_query = Median(cpu);
+    point.cpu_us_min = *std::min_element(cpu.begin(), cpu.end());
+    point.cpu_us_max = *std::max_element(cpu.begin(), cpu.end());
+    point.qps = Median(qps);
+    point.p50_us = latencies[latencies.size() / 2];
+    point.p99_us = latencies[latencies.size() * 99 / 100];
+  }
+  return {};
+}
+
+Result<AnnReport> Bench::Run() {
+  for (const engine::ParamMap& params : options_.search)
+    report_.points.push_back({.search = params});
+  KITE_RETURN_IF_ERROR(ReadData());
+  ThreadPool pool("bench", options_.build_threads, options_.build_threads);
+  KITE_ASSIGN_OR_RETURN(const LoadedIndex loaded, BuildAndLoad(pool));
+  KITE_RETURN_IF_ERROR(FindTruth(pool));
+  for (AnnPoint& point : report_.points)
+    KITE_RETURN_IF_ERROR(MeasureRecall(*loaded.index, point, pool));
+  KITE_RETURN_IF_ERROR(TimeAll(*loaded.index));
+  report_.simd = engine::SimdLevelName(engine::ActiveSimdLevel());
+  report_.pss_bytes = ProcessBytes("smaps_rollup", "Pss:");
+  report_.peak_rss_bytes = ProcessBytes("status", "VmHWM:");
+  return std::move(report_);
+}
+
+}  // namespace
+
+Result<AnnReport> RunAnnBench(Disk& disk, const AnnOptions& options,
+                              const std::function<void(const std::string&)>& say) {
+  return Bench(disk, options, say).Run();
+}
+
+}  // namespace kite::cli
