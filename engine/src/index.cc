@@ -29,6 +29,7 @@ size_t EstimateLoadBytes(const BuildSpec& spec, VectorType type, size_t count, u
   const size_t bytes = kFixedBytes + NormBytes(*valid, count);
   switch (TypeOf(*valid)) {
     case IndexType::kFlat:
+    case IndexType::kBinFlat:
       break;
     case IndexType::kIvfFlat:
     case IndexType::kIvfSq8:
@@ -46,6 +47,7 @@ size_t EstimateBuildBytes(const BuildSpec& spec, VectorType type, size_t count, 
   const size_t bytes = kFixedBytes + NormBytes(*valid, count);
   switch (TypeOf(*valid)) {
     case IndexType::kFlat:
+    case IndexType::kBinFlat:
       break;
     case IndexType::kIvfFlat:
     case IndexType::kIvfSq8:
@@ -67,6 +69,7 @@ Result<std::unique_ptr<Index>> Build(const Context& context, const BuildSpec& sp
                         ComputeInverseNorms(context, valid.metric, vectors, executor));
   switch (TypeOf(valid)) {
     case IndexType::kFlat:
+    case IndexType::kBinFlat:
       return std::make_unique<FlatIndex>(valid, std::move(owned));
     case IndexType::kIvfFlat:
     case IndexType::kIvfSq8:
@@ -98,6 +101,7 @@ Result<std::unique_ptr<Index>> Load(std::string_view file, const VectorSource& v
   }
   switch (TypeOf(header.spec)) {
     case IndexType::kFlat:
+    case IndexType::kBinFlat:
       return std::make_unique<FlatIndex>(header.spec, std::move(loaded));
     case IndexType::kIvfFlat:
     case IndexType::kIvfSq8:
@@ -116,17 +120,13 @@ Status VerifyIndexFile(std::string_view file) {
 Status ScoreRows(Metric metric, const VectorSource& vectors, const std::byte* query,
                  std::span<const Row> rows, std::span<float> scores) {
   KITE_RETURN_IF_ERROR(CheckSource(vectors));
-  if (metric != Metric::kL2 && metric != Metric::kIP && metric != Metric::kCosine) {
-    return Status::InvalidArgument(
-        StatusSubject::kMetric,
-        "metric type " + std::string(MetricName(metric)) + " does not fit FLOAT_VECTOR");
-  }
+  KITE_RETURN_IF_ERROR(CheckMetric(metric, vectors.type));
   if (scores.size() < rows.size())
     return Status::InvalidArgument("ScoreRows needs a score for each row");
   const Kernels& kernels = ActiveKernels();
   std::vector<float> normalized;
-  Scorer scorer(kernels, metric, {.dim = vectors.dim}, reinterpret_cast<const float*>(query),
-                normalized);
+  VectorMatrix matrix(vectors.type, vectors.dim);
+  Scorer scorer(kernels, metric, matrix, query, normalized);
   for (size_t i = 0; i < rows.size(); ++i) {
     size_t id = rows[i];
     if (!vectors.row_of.empty()) {
@@ -138,10 +138,12 @@ Status ScoreRows(Metric metric, const VectorSource& vectors, const std::byte* qu
     if (id >= vectors.count) {
       return Status::InvalidArgument("row " + std::to_string(rows[i]) + " has no vector");
     }
-    const float* const vector = reinterpret_cast<const float*>(vectors.data) + id * vectors.dim;
-    const float inverse_norm =
-        metric == Metric::kCosine ? InverseNorm(kernels, vector, vectors.dim) : 0;
-    scorer.SetMatrix({.data = vector, .inverse_norms = &inverse_norm, .dim = vectors.dim});
+    matrix.data = vectors.data + id * matrix.row_bytes;
+    const float inverse_norm = metric == Metric::kCosine
+                                   ? InverseNorm(kernels, vectors.type, matrix.data, vectors.dim)
+                                   : 0;
+    matrix.inverse_norms = &inverse_norm;
+    scorer.SetMatrix(matrix);
     scores[i] = KeyToScore(metric, scorer.One(0));
   }
   return {};

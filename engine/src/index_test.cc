@@ -349,8 +349,8 @@ TEST(BuildTest, RefusesBadSources) {
   source.data = nullptr;
   EXPECT_TRUE(status(source).Is(StatusKind::kInvalidArgument));
   source = data.source();
-  source.type = VectorType::kFloat16;
-  EXPECT_TRUE(status(source).Is(StatusKind::kUnimplemented));
+  source.type = VectorType::kSparse;
+  EXPECT_TRUE(status(source).Is(StatusKind::kInvalidArgument, StatusSubject::kIndex));
   source = data.source();
   const std::vector<uint32_t> offsets(11);
   source.element_offsets = offsets;

@@ -13,25 +13,39 @@ namespace {
 /// What an index type can hold.
 enum class Family : uint8_t { kDense, kBinary, kSparse, kAny };
 
+/// Over which vectors of its family an index type is built.
+enum class Built : uint8_t { kNone, kFloat32, kAll };
+
 struct TypeEntry {
   std::string_view name;
   Family family;
-  bool built;
+  Built built;
 };
 
 constexpr TypeEntry kTypes[] = {
-    {"FLAT", Family::kDense, true},          {"IVF_FLAT", Family::kDense, true},
-    {"IVF_SQ8", Family::kDense, true},       {"HNSW", Family::kDense, true},
-    {"AUTOINDEX", Family::kAny, true},       {"IVF_PQ", Family::kDense, false},
-    {"IVF_RABITQ", Family::kDense, false},   {"SCANN", Family::kDense, false},
-    {"HNSW_SQ", Family::kDense, false},      {"HNSW_PQ", Family::kDense, false},
-    {"HNSW_PRQ", Family::kDense, false},     {"DISKANN", Family::kDense, false},
-    {"AISAQ", Family::kDense, false},        {"FAISS", Family::kDense, false},
-    {"GPU_CAGRA", Family::kDense, false},    {"GPU_IVF_FLAT", Family::kDense, false},
-    {"GPU_IVF_PQ", Family::kDense, false},   {"GPU_BRUTE_FORCE", Family::kDense, false},
-    {"BIN_FLAT", Family::kBinary, false},    {"BIN_IVF_FLAT", Family::kBinary, false},
-    {"MINHASH_LSH", Family::kBinary, false}, {"SPARSE_INVERTED_INDEX", Family::kSparse, false},
-    {"SPARSE_WAND", Family::kSparse, false},
+    {"FLAT", Family::kDense, Built::kAll},
+    {"IVF_FLAT", Family::kDense, Built::kFloat32},
+    {"IVF_SQ8", Family::kDense, Built::kFloat32},
+    {"HNSW", Family::kDense, Built::kFloat32},
+    {"AUTOINDEX", Family::kAny, Built::kFloat32},
+    {"IVF_PQ", Family::kDense, Built::kNone},
+    {"IVF_RABITQ", Family::kDense, Built::kNone},
+    {"SCANN", Family::kDense, Built::kNone},
+    {"HNSW_SQ", Family::kDense, Built::kNone},
+    {"HNSW_PQ", Family::kDense, Built::kNone},
+    {"HNSW_PRQ", Family::kDense, Built::kNone},
+    {"DISKANN", Family::kDense, Built::kNone},
+    {"AISAQ", Family::kDense, Built::kNone},
+    {"FAISS", Family::kDense, Built::kNone},
+    {"GPU_CAGRA", Family::kDense, Built::kNone},
+    {"GPU_IVF_FLAT", Family::kDense, Built::kNone},
+    {"GPU_IVF_PQ", Family::kDense, Built::kNone},
+    {"GPU_BRUTE_FORCE", Family::kDense, Built::kNone},
+    {"BIN_FLAT", Family::kBinary, Built::kAll},
+    {"BIN_IVF_FLAT", Family::kBinary, Built::kNone},
+    {"MINHASH_LSH", Family::kBinary, Built::kNone},
+    {"SPARSE_INVERTED_INDEX", Family::kSparse, Built::kNone},
+    {"SPARSE_WAND", Family::kSparse, Built::kNone},
 };
 
 Family FamilyOf(VectorType type) {
@@ -61,7 +75,7 @@ std::string_view TypeName(VectorType type) {
 std::string_view MetricsOf(Family family) {
   switch (family) {
     case Family::kBinary:
-      return "[HAMMING JACCARD MHJACCARD]";
+      return "[HAMMING JACCARD]";
     case Family::kSparse:
       return "[IP BM25]";
     default:
@@ -78,44 +92,50 @@ bool MetricFits(Family family, Metric metric) {
       return family == Family::kDense || family == Family::kSparse;
     case Metric::kHamming:
     case Metric::kJaccard:
-    case Metric::kMhJaccard:
       return family == Family::kBinary;
+    case Metric::kMhJaccard:  // of MINHASH_LSH, which is not built
+      return false;
     case Metric::kBm25:
       return family == Family::kSparse;
   }
   return false;
 }
 
-std::string KnownTypes(Family family) {
+bool BuiltFor(const TypeEntry& entry, VectorType type) {
+  if (entry.family != FamilyOf(type) && entry.family != Family::kAny) return false;
+  return entry.built == Built::kAll ||
+         (entry.built == Built::kFloat32 && type == VectorType::kFloat32);
+}
+
+std::string BuiltTypes(VectorType type) {
   std::string names;
   for (const TypeEntry& entry : kTypes) {
-    if (!entry.built || (entry.family != family && entry.family != Family::kAny)) continue;
-    names += (names.empty() ? "" : ", ") + std::string(entry.name);
+    if (BuiltFor(entry, type)) names += (names.empty() ? "" : ", ") + std::string(entry.name);
   }
-  return names;
+  return names.empty() ? "none" : names;
 }
 
 Status CheckType(const BuildSpec& spec, VectorType type) {
   const auto* const entry =
       std::find_if(std::begin(kTypes), std::end(kTypes),
                    [&](const TypeEntry& known) { return known.name == spec.index_type; });
-  const Family family = FamilyOf(type);
   if (entry == std::end(kTypes)) {
     return Status::InvalidArgument(StatusSubject::kIndex, "invalid index type: " + spec.index_type +
-                                                              "; known are " + KnownTypes(family));
+                                                              "; known are " + BuiltTypes(type));
   }
-  if (entry->family != Family::kAny && entry->family != family) {
+  if (entry->family != Family::kAny && entry->family != FamilyOf(type)) {
     return Status::InvalidArgument(StatusSubject::kIndex, "index type " + spec.index_type +
                                                               " does not fit a field of type " +
                                                               std::string(TypeName(type)));
   }
-  if (!entry->built) {
+  if (entry->built == Built::kNone) {
     return Status::Unimplemented("index type " + spec.index_type +
-                                 " is not built yet; available are " + KnownTypes(family));
+                                 " is not built yet; available are " + BuiltTypes(type));
   }
-  if (type != VectorType::kFloat32) {
+  if (!BuiltFor(*entry, type)) {
     return Status::Unimplemented("index type " + spec.index_type + " on a field of type " +
-                                 std::string(TypeName(type)) + " is not built yet");
+                                 std::string(TypeName(type)) + " is not built yet; available are " +
+                                 BuiltTypes(type));
   }
   return {};
 }
@@ -130,8 +150,8 @@ Status FillInt(const IntRange& range, ParamMap& params) {
 }  // namespace
 
 IndexType TypeOf(const BuildSpec& spec) {
-  for (const IndexType type :
-       {IndexType::kFlat, IndexType::kIvfFlat, IndexType::kIvfSq8, IndexType::kHnsw}) {
+  for (const IndexType type : {IndexType::kFlat, IndexType::kIvfFlat, IndexType::kIvfSq8,
+                               IndexType::kHnsw, IndexType::kBinFlat}) {
     if (IndexTypeName(type) == spec.index_type) return type;
   }
   KITE_CHECK(false, "the spec was not validated");
@@ -147,6 +167,8 @@ std::string_view IndexTypeName(IndexType type) {
       return "IVF_SQ8";
     case IndexType::kHnsw:
       return "HNSW";
+    case IndexType::kBinFlat:
+      return "BIN_FLAT";
   }
   return "UNKNOWN";
 }
@@ -171,18 +193,35 @@ Result<int64_t> IntParam(const ParamMap& params, const IntRange& range) {
   return value;
 }
 
+Status CheckDim(VectorType type, uint32_t dim) {
+  const bool binary = type == VectorType::kBinary;
+  const uint32_t most = binary ? kBinaryDimMax : kDimMax;
+  if (dim < 1 || dim > most) {
+    return Status::InvalidArgument("dim out of range: [1, " + std::to_string(most) + "], got " +
+                                   std::to_string(dim));
+  }
+  if (binary && dim % 8 != 0) {
+    return Status::InvalidArgument(
+        "dim of a field of type BINARY_VECTOR must be a multiple of 8, "
+        "got " +
+        std::to_string(dim));
+  }
+  return {};
+}
+
+Status CheckMetric(Metric metric, VectorType type) {
+  const Family family = FamilyOf(type);
+  if (MetricFits(family, metric)) return {};
+  return Status::InvalidArgument(
+      StatusSubject::kMetric, "metric type " + std::string(MetricName(metric)) +
+                                  " does not fit a field of type " + std::string(TypeName(type)) +
+                                  ", supported: " + std::string(MetricsOf(family)));
+}
+
 Result<BuildSpec> ValidateBuild(const BuildSpec& spec, VectorType type, uint32_t dim) {
   KITE_RETURN_IF_ERROR(CheckType(spec, type));
-  const Family family = FamilyOf(type);
-  if (!MetricFits(family, spec.metric)) {
-    return Status::InvalidArgument(
-        StatusSubject::kMetric, "metric type " + std::string(MetricName(spec.metric)) +
-                                    " does not fit a field of type " + std::string(TypeName(type)) +
-                                    ", supported: " + std::string(MetricsOf(family)));
-  }
-  if (dim < 1 || dim > kDimMax) {
-    return Status::InvalidArgument("dim out of range: [1, 32768], got " + std::to_string(dim));
-  }
+  KITE_RETURN_IF_ERROR(CheckMetric(spec.metric, type));
+  KITE_RETURN_IF_ERROR(CheckDim(type, dim));
   BuildSpec filled = spec;
   if (filled.index_type == "AUTOINDEX") {
     filled.index_type = "HNSW";
@@ -191,6 +230,7 @@ Result<BuildSpec> ValidateBuild(const BuildSpec& spec, VectorType type, uint32_t
   }
   switch (TypeOf(filled)) {
     case IndexType::kFlat:
+    case IndexType::kBinFlat:
       break;
     case IndexType::kIvfFlat:
     case IndexType::kIvfSq8:

@@ -10,11 +10,17 @@
 namespace kite::engine {
 
 /// Persisted in index files: never renumber.
-enum class IndexType : uint8_t { kFlat = 1, kIvfFlat = 2, kIvfSq8 = 3, kHnsw = 4 };
+enum class IndexType : uint8_t { kFlat = 1, kIvfFlat = 2, kIvfSq8 = 3, kHnsw = 4, kBinFlat = 5 };
 
 /// The type of a validated spec.
 [[nodiscard]] IndexType TypeOf(const BuildSpec& spec);
 [[nodiscard]] std::string_view IndexTypeName(IndexType type);
+
+/// InvalidArgument: the dimension (bits, of binary vectors) is out of the type's range.
+[[nodiscard]] Status CheckDim(VectorType type, uint32_t dim);
+
+/// InvalidArgument(Metric), which lists what would fit.
+[[nodiscard]] Status CheckMetric(Metric metric, VectorType type);
 
 /// An integer parameter with its range; the default is what an absent parameter means.
 struct IntRange {

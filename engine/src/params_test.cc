@@ -61,9 +61,50 @@ TEST(ValidateBuildTest, RefusesUnknownAndUnbuiltTypes) {
                   .Is(StatusKind::kInvalidArgument, StatusSubject::kIndex));
   EXPECT_TRUE(
       ValidateBuild(Spec("HNSW"), VectorType::kFloat16, 8).status().Is(StatusKind::kUnimplemented));
-  EXPECT_TRUE(ValidateBuild(Spec("BIN_FLAT", {}, Metric::kHamming), VectorType::kBinary, 8)
+  EXPECT_EQ(
+      Message(Spec("AUTOINDEX"), VectorType::kInt8),
+      "Unimplemented(None): index type AUTOINDEX on a field of type INT8_VECTOR is not built yet; "
+      "available are FLAT");
+  EXPECT_EQ(
+      Message(Spec("BIN_IVF_FLAT", {}, Metric::kHamming), VectorType::kBinary),
+      "Unimplemented(None): index type BIN_IVF_FLAT is not built yet; available are BIN_FLAT");
+  EXPECT_TRUE(ValidateBuild(Spec("AUTOINDEX", {}, Metric::kIP), VectorType::kSparse, 8)
                   .status()
                   .Is(StatusKind::kUnimplemented));
+}
+
+TEST(ValidateBuildTest, FlatIsBuiltOverEveryDenseType) {
+  for (const VectorType type :
+       {VectorType::kFloat32, VectorType::kFloat16, VectorType::kBFloat16, VectorType::kInt8}) {
+    for (const Metric metric : {Metric::kL2, Metric::kIP, Metric::kCosine}) {
+      EXPECT_TRUE(ValidateBuild(Spec("FLAT", {}, metric), type, 32768).ok());
+    }
+    for (const Metric metric : {Metric::kHamming, Metric::kJaccard, Metric::kBm25}) {
+      const Status status = ValidateBuild(Spec("FLAT", {}, metric), type, 8).status();
+      EXPECT_TRUE(status.Is(StatusKind::kInvalidArgument, StatusSubject::kMetric)) << status;
+    }
+    EXPECT_FALSE(ValidateBuild(Spec("FLAT"), type, 32769).ok());
+  }
+}
+
+TEST(ValidateBuildTest, BinaryVectors) {
+  for (const Metric metric : {Metric::kHamming, Metric::kJaccard}) {
+    EXPECT_TRUE(ValidateBuild(Spec("BIN_FLAT", {}, metric), VectorType::kBinary, 8 * 32768).ok());
+  }
+  EXPECT_EQ(Message(Spec("BIN_FLAT", {}, Metric::kL2), VectorType::kBinary),
+            "InvalidArgument(Metric): metric type L2 does not fit a field of type BINARY_VECTOR, "
+            "supported: [HAMMING JACCARD]");
+  EXPECT_FALSE(
+      ValidateBuild(Spec("BIN_FLAT", {}, Metric::kMhJaccard), VectorType::kBinary, 8).ok());
+  EXPECT_EQ(Message(Spec("FLAT"), VectorType::kBinary),
+            "InvalidArgument(Index): index type FLAT does not fit a field of type BINARY_VECTOR");
+  EXPECT_EQ(
+      Message(Spec("BIN_FLAT", {}, Metric::kHamming), VectorType::kFloat32),
+      "InvalidArgument(Index): index type BIN_FLAT does not fit a field of type FLOAT_VECTOR");
+  for (const uint32_t dim : {0U, 4U, 12U, 8U * 32768 + 8}) {
+    EXPECT_FALSE(
+        ValidateBuild(Spec("BIN_FLAT", {}, Metric::kHamming), VectorType::kBinary, dim).ok());
+  }
 }
 
 TEST(ValidateBuildTest, RefusesMetricsThatDoNotFit) {

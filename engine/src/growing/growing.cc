@@ -100,6 +100,7 @@ void GrowingVectors::Append(const std::byte* data, size_t rows, const uint8_t* v
   KITE_CHECK(self.appended + rows <= std::numeric_limits<Row>::max(),
              "a segment has at most 2^32 - 1 rows");
   const Kernels& kernels = ActiveKernels();
+  const bool has_norms = self.type != VectorType::kBinary && self.type != VectorType::kSparse;
   for (size_t i = 0; i < rows; ++i, ++self.appended) {
     const size_t chunk_index = ChunkOf(self.appended);
     Chunk& chunk = self.WritableChunk(chunk_index);
@@ -113,9 +114,7 @@ void GrowingVectors::Append(const std::byte* data, size_t rows, const uint8_t* v
     std::memcpy(vector, data, self.vector_bytes);
     data += self.vector_bytes;
     chunk.inverse_norms[slot] =
-        self.type == VectorType::kFloat32
-            ? InverseNorm(kernels, reinterpret_cast<const float*>(vector), self.dim)
-            : 0.0F;
+        has_norms ? InverseNorm(kernels, self.type, vector, self.dim) : 0.0F;
   }
 }
 
@@ -143,14 +142,10 @@ Status GrowingVectors::Search(const Context& context, Metric metric, size_t rows
                               const QuerySet& queries, const SearchParams& params,
                               const Filter& filter, Scratch& scratch, const Sink& sink) const {
   const Impl& self = *impl_;
-  if (self.type != VectorType::kFloat32) {
-    return Status::Unimplemented("search on vectors other than FLOAT_VECTOR is not built yet");
+  if (self.type == VectorType::kSparse) {
+    return Status::Unimplemented("search on SPARSE_FLOAT_VECTOR is not built yet");
   }
-  if (metric != Metric::kL2 && metric != Metric::kIP && metric != Metric::kCosine) {
-    return Status::InvalidArgument(
-        StatusSubject::kMetric,
-        "metric type " + std::string(MetricName(metric)) + " does not fit FLOAT_VECTOR");
-  }
+  KITE_RETURN_IF_ERROR(CheckMetric(metric, self.type));
   KITE_CHECK(rows <= this->rows(), "a search sees published rows only");
   KITE_RETURN_IF_ERROR(ValidateSearch(IndexTypeName(IndexType::kFlat), params));
   KITE_ASSIGN_OR_RETURN(const HitWindow window, MakeWindow(metric, params));
@@ -160,8 +155,7 @@ Status GrowingVectors::Search(const Context& context, Metric metric, size_t rows
   const bool has_nulls = self.has_nulls.load(std::memory_order_relaxed);
   for (size_t chunk = 0; ChunkBegin(chunk) < rows; ++chunk) {
     const Chunk& data = self.ChunkAt(chunk);
-    blocks.push_back({.matrix = {reinterpret_cast<const float*>(data.vectors.get()),
-                                 data.inverse_norms.get(), self.dim},
+    blocks.push_back({.matrix = {self.type, self.dim, data.vectors.get(), data.inverse_norms.get()},
                       .count = std::min(ChunkRows(chunk), rows - ChunkBegin(chunk)),
                       .first_row = static_cast<Row>(ChunkBegin(chunk)),
                       .has_nulls = has_nulls});
@@ -169,9 +163,10 @@ Status GrowingVectors::Search(const Context& context, Metric metric, size_t rows
   Scratch::Impl& buffers = scratch.impl();
   const Survivors survivors = CountSurvivors(filter, rows, rows);
   Pacer pacer(context, self.vector_bytes);
-  const auto* query = reinterpret_cast<const float*>(queries.data);
-  for (size_t q = 0; q < queries.count; ++q, query += self.dim) {
-    Scorer scorer(ActiveKernels(), metric, FloatMatrix{.dim = self.dim}, query, buffers.normalized);
+  const std::byte* query = queries.data;
+  for (size_t q = 0; q < queries.count; ++q, query += self.vector_bytes) {
+    Scorer scorer(ActiveKernels(), metric, VectorMatrix(self.type, self.dim), query,
+                  buffers.normalized);
     const SearchJob job{params, filter, window, survivors, scorer, pacer, buffers};
     KITE_RETURN_IF_ERROR(ScanAll(job, blocks));
     Deliver(metric, buffers, q, sink);

@@ -123,7 +123,7 @@ Status HnswBuilder::Insert(uint32_t id, Worker& worker) {
 
 void HnswBuilder::FindNeighbors(uint32_t id, size_t top, Worker& worker) {
   const Scorer scorer(ActiveKernels(), metric_, matrix_, id);
-  Pacer pacer(context_, matrix_.dim * sizeof(float));
+  Pacer pacer(context_, matrix_.row_bytes);
   GraphWalk walk(graph_, scorer, worker.buffers, pacer);
   const CandidatePool& pool = worker.buffers.pool;
   worker.entries.assign(1, walk.Descend(top));

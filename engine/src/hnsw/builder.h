@@ -48,7 +48,7 @@ class HnswBuilder {
 
   const Context& context_;
   const Vectors& vectors_;
-  const FloatMatrix matrix_;
+  const VectorMatrix matrix_;
   const Metric metric_;
   const uint32_t m_;
   const size_t ef_construction_;

@@ -39,7 +39,7 @@ std::vector<Twin> FindTwins(const Vectors& vectors, uint32_t m, uint64_t seed) {
   const size_t bytes = VectorBytes(VectorType::kFloat32, vectors.dim());
   std::vector<uint64_t> hashes(vectors.count());  // hash, then id
   for (size_t id = 0; id < hashes.size(); ++id) {
-    hashes[id] = uint64_t{HashVector(vectors.row(id), vectors.dim())} << 32 | id;
+    hashes[id] = uint64_t{HashVector(vectors.floats(id), vectors.dim())} << 32 | id;
   }
   std::sort(hashes.begin(), hashes.end());
   std::vector<Twin> twins;
@@ -50,7 +50,7 @@ std::vector<Twin> FindTwins(const Vectors& vectors, uint32_t m, uint64_t seed) {
     size_t end = begin + 1;
     for (; end < hashes.size() && hashes[end] >> 32 == hashes[begin] >> 32; ++end) {
       const auto id = static_cast<uint32_t>(hashes[end]);
-      if (std::memcmp(vectors.row(first), vectors.row(id), bytes) != 0) break;
+      if (std::memcmp(vectors.floats(first), vectors.floats(id), bytes) != 0) break;
       group.push_back(id);
     }
     if (group.size() > 1) AddGroup(group, m, seed, twins);

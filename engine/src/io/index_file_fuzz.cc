@@ -13,24 +13,30 @@ using namespace kite::engine;  // NOLINT(google-build-using-namespace)
 
 /// Vectors that fit the header, as long as it is modest: the segment would know the true ones.
 struct Segment {
-  std::vector<float> values;
+  std::vector<float> words;
   VectorSource source;
 };
 
 constexpr uint64_t kValuesMax = 1 << 16;
+
+/// Small numbers where the vectors are float32, any bits where they are of another type.
+std::vector<float> MakeWords(size_t bytes) {
+  std::vector<float> words(bytes / sizeof(float) + 1);
+  for (size_t i = 0; i < words.size(); ++i) words[i] = static_cast<float>(i * 7919 % 101) - 50;
+  return words;
+}
 
 bool MakeSegment(const IndexFileHeader& header, Segment& segment) {
   if (header.count > kValuesMax || header.dim > kValuesMax ||
       header.count * header.dim > kValuesMax || header.rows != header.count) {
     return false;
   }
-  segment.values.resize(header.count * header.dim);
-  for (size_t i = 0; i < segment.values.size(); ++i)
-    segment.values[i] = static_cast<float>(i * 7919 % 101) - 50;
-  segment.source = {.dim = header.dim,
+  segment.words = MakeWords(header.count * VectorBytes(header.type, header.dim));
+  segment.source = {.type = header.type,
+                    .dim = header.dim,
                     .count = header.count,
                     .rows = header.rows,
-                    .data = reinterpret_cast<const std::byte*>(segment.values.data())};
+                    .data = reinterpret_cast<const std::byte*>(segment.words.data())};
   return true;
 }
 
@@ -41,7 +47,7 @@ void SearchAll(const Index& index, uint8_t choice, const Segment& segment) {
   const std::vector<uint64_t> words(segment.source.rows / 64 + 1, 0x5555555555555555ULL);
   Filter filter;
   if ((choice & 0x40) != 0) filter = {.out = words.data(), .out_count = segment.source.rows / 2};
-  const std::vector<float> query(segment.source.dim, 1.5F);
+  const std::vector<float> query = MakeWords(VectorBytes(segment.source.type, segment.source.dim));
   Scratch scratch;
   (void)index.Search(Context(), {reinterpret_cast<const std::byte*>(query.data()), 1}, params,
                      filter, scratch, [&](size_t, std::span<const Neighbor> hits) {

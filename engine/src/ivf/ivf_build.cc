@@ -46,7 +46,7 @@ class IvfBuilder {
 
   /// The vector as it is clustered and encoded: for COSINE at length 1.
   const float* Prepared(size_t id, std::vector<float>& buffer) const {
-    const float* const row = vectors_.row(id);
+    const float* const row = vectors_.floats(id);
     if (spec_.metric != Metric::kCosine) return row;
     buffer.resize(vectors_.dim());
     for (size_t j = 0; j < buffer.size(); ++j) buffer[j] = row[j] * vectors_.inverse_norms[id];

@@ -51,7 +51,7 @@ Result<bool> IvfIndex::Approximate(const SearchJob& job, size_t wanted) const {
   // Codes are no measure for a window's exact bounds, so such a search scores the vectors
   // themselves.
   const bool use_codes = !lists_.codes.empty() && !job.window.bounded();
-  const Sq8Scorer codes(metric(), lists_.code_scale.span(), job.scorer.query(),
+  const Sq8Scorer codes(metric(), lists_.code_scale.span(), job.scorer.float_query(),
                         job.scratch.query_codes);
   const size_t most = use_codes ? wanted + wanted / 2 + 16 : wanted;
   Probe probe{.top = TopK(most, job.window, job.scratch.hits),
@@ -87,10 +87,10 @@ void IvfIndex::RankLists(const SearchJob& job) const {
     const size_t n = std::min(batch, lists_.size() - begin);
     const float* const centroids = lists_.centroids.data() + begin * dim();
     if (metric() == Metric::kIP) {
-      kernels.ip_block(job.scorer.query(), centroids, n, dim(), keys.data());
+      kernels.float32_ip.block(job.scorer.float_query(), centroids, n, dim(), keys.data());
       for (size_t i = 0; i < n; ++i) keys[i] = 0.0F - keys[i];
     } else {
-      kernels.l2_block(job.scorer.query(), centroids, n, dim(), keys.data());
+      kernels.float32_l2.block(job.scorer.float_query(), centroids, n, dim(), keys.data());
     }
     for (size_t i = 0; i < n; ++i)
       order.push_back(PackHit(CleanKey(keys[i]), static_cast<uint32_t>(begin + i)));

@@ -45,8 +45,8 @@ class Seeding {
     return ParallelFor(executor_, tasks, 1, [&](size_t task) {
       const size_t end = std::min(ids_.size(), (task + 1) * kPointsPerTask);
       for (size_t i = task * kPointsPerTask; i < end; ++i) {
-        float distance = 0;
-        ActiveKernels().l2_block(centroid, points_ + ids_[i] * dim_, 1, dim_, &distance);
+        const float distance =
+            ActiveKernels().float32_l2.pair(centroid, points_ + ids_[i] * dim_, dim_);
         distances_[i] = std::min(distances_[i], distance);
       }
       return context.Check();
@@ -145,7 +145,7 @@ std::vector<uint32_t> SampleIds(size_t n, size_t wanted, uint64_t seed) {
 
 uint32_t NearestCentroid(const float* point, const float* centroids, size_t clusters, size_t dim,
                          float* keys) {
-  ActiveKernels().l2_block(point, centroids, clusters, dim, keys);
+  ActiveKernels().float32_l2.block(point, centroids, clusters, dim, keys);
   return static_cast<uint32_t>(std::min_element(keys, keys + clusters) - keys);
 }
 

@@ -17,6 +17,18 @@ struct V {
   static inline Reg Zero() { return _mm512_setzero_ps(); }
   static inline Reg Load(const float* p) { return _mm512_loadu_ps(p); }
   static inline Reg LoadTail(const float* p, size_t n) { return _mm512_maskz_loadu_ps(Mask(n), p); }
+  static inline Reg LoadHalf(const uint16_t* p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+  static inline Reg LoadHalfTail(const uint16_t* p, size_t n) {
+    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(Mask(n), p));
+  }
+  static inline Reg LoadBFloat(const uint16_t* p) {
+    return WidenBFloats(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+  static inline Reg LoadBFloatTail(const uint16_t* p, size_t n) {
+    return WidenBFloats(_mm256_maskz_loadu_epi16(Mask(n), p));
+  }
   static inline Reg LoadCodes(const uint8_t* p) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
@@ -29,10 +41,62 @@ struct V {
   static inline Reg MulAdd(Reg a, Reg b, Reg c) { return _mm512_fmadd_ps(a, b, c); }
   static inline Reg NegMulAdd(Reg a, Reg b, Reg c) { return _mm512_fnmadd_ps(a, b, c); }
   static inline float Sum(Reg a) { return _mm512_reduce_add_ps(a); }
+
+  // 32 int8 at a time as int16, whose products are added in pairs: at most 2 x 255 x 255.
+  using Ints = __m512i;
+  using IntSum = __m512i;
+  static constexpr size_t kInts = 32;
+  static inline IntSum ZeroInts() { return _mm512_setzero_si512(); }
+  static inline Ints LoadInts(const int8_t* p) {
+    return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+  static inline Ints LoadIntsTail(const int8_t* p, size_t n) {
+    return _mm512_cvtepi8_epi16(_mm256_maskz_loadu_epi8((__mmask32{1} << n) - 1, p));
+  }
+  static inline Ints SubInts(Ints a, Ints b) { return _mm512_sub_epi16(a, b); }
+  static inline IntSum MulAddInts(Ints a, Ints b, IntSum sum) {
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b));
+  }
+  static inline int32_t SumInts(IntSum sum) { return _mm512_reduce_add_epi32(sum); }
+
+  using Bits = __m512i;
+  using Counts = __m512i;
+  static constexpr size_t kBitBytes = 64;
+  static inline Counts ZeroCounts() { return _mm512_setzero_si512(); }
+  static inline Bits LoadBits(const uint8_t* p) { return _mm512_loadu_si512(p); }
+  static inline Bits LoadBitsTail(const uint8_t* p, size_t n) {
+    return _mm512_maskz_loadu_epi8((__mmask64{1} << n) - 1, p);
+  }
+  static inline Bits Xor(Bits a, Bits b) { return _mm512_xor_si512(a, b); }
+  static inline Bits And(Bits a, Bits b) { return _mm512_and_si512(a, b); }
+  static inline Bits Or(Bits a, Bits b) { return _mm512_or_si512(a, b); }
+  /// The bits of each half byte come from a table of 16.
+  static inline Counts Count(Bits bits, Counts counts) {
+    const __m512i table =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
+    const __m512i low = _mm512_and_si512(bits, _mm512_set1_epi8(15));
+    const __m512i high = _mm512_and_si512(_mm512_srli_epi16(bits, 4), _mm512_set1_epi8(15));
+    const __m512i bytes =
+        _mm512_add_epi8(_mm512_shuffle_epi8(table, low), _mm512_shuffle_epi8(table, high));
+    return _mm512_add_epi64(counts, _mm512_sad_epu8(bytes, _mm512_setzero_si512()));
+  }
+  static inline uint64_t SumCounts(Counts counts) {
+    return static_cast<uint64_t>(_mm512_reduce_add_epi64(counts));
+  }
+
+ private:
+  static inline Reg WidenBFloats(__m256i shorts) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(shorts), 16));
+  }
 };
 
 }  // namespace
 
+#include "kernels/rows.inl"
+// rows.inl comes first.
+#include "kernels/binary_kernels.inl"
+#include "kernels/int8_kernels.inl"
+// float_kernels.inl makes the table of them all.
 #include "kernels/float_kernels.inl"
 
 const Kernels kAvx512Kernels = MakeKernels(SimdLevel::kAvx512);

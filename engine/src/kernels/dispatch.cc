@@ -5,12 +5,36 @@
 namespace kite::engine {
 namespace {
 
+#if defined(__x86_64__)
+
+bool HasVnni() { return __builtin_cpu_supports("avx512vnni"); }
+bool HasBf16() { return __builtin_cpu_supports("avx512bf16"); }
+bool HasVpopcnt() { return __builtin_cpu_supports("avx512vpopcntdq"); }
+
+/// AVX-512 with what else the CPU has.
+Kernels MakeExtendedKernels() {
+  Kernels kernels = kAvx512Kernels;
+  kernels.level = SimdLevel::kAvx512Ext;
+  if (HasVnni()) {
+    kernels.int8_l2 = kVnniInt8L2;
+    kernels.int8_ip = kVnniInt8Ip;
+  }
+  if (HasBf16()) kernels.bfloat16_ip = kBf16Ip;
+  if (HasVpopcnt()) {
+    kernels.hamming = kVpopcntHamming;
+    kernels.jaccard = kVpopcntJaccard;
+  }
+  return kernels;
+}
+
+#endif
+
 SimdLevel DetectedLevel() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-    return SimdLevel::kAvx512;
+    return HasVnni() || HasBf16() || HasVpopcnt() ? SimdLevel::kAvx512Ext : SimdLevel::kAvx512;
   }
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
       __builtin_cpu_supports("f16c")) {
@@ -25,7 +49,8 @@ SimdLevel AllowedLevel() {
   const SimdLevel detected = DetectedLevel();
   const char* cap = std::getenv("KITE_SIMD");  // NOLINT(concurrency-mt-unsafe): read once
   if (cap == nullptr) return detected;
-  for (const SimdLevel level : {SimdLevel::kScalar, SimdLevel::kAvx2, SimdLevel::kAvx512}) {
+  for (const SimdLevel level :
+       {SimdLevel::kScalar, SimdLevel::kAvx2, SimdLevel::kAvx512, SimdLevel::kAvx512Ext}) {
     if (SimdLevelName(level) == cap && level < detected) return level;
   }
   return detected;
@@ -41,6 +66,8 @@ std::string_view SimdLevelName(SimdLevel level) {
       return "avx2";
     case SimdLevel::kAvx512:
       return "avx512";
+    case SimdLevel::kAvx512Ext:
+      return "avx512ext";
   }
   return "unknown";
 }
@@ -49,6 +76,10 @@ const Kernels* KernelsAt(SimdLevel level) {
   static const SimdLevel detected = DetectedLevel();
   if (level > detected) return nullptr;
 #if defined(__x86_64__)
+  if (level == SimdLevel::kAvx512Ext) {
+    static const Kernels extended = MakeExtendedKernels();
+    return &extended;
+  }
   if (level == SimdLevel::kAvx512) return &kAvx512Kernels;
   if (level == SimdLevel::kAvx2) return &kAvx2Kernels;
 #endif

@@ -1,16 +1,33 @@
-// The kernels of kernels.h over an abstract vector register. Included by one source file per level, which
-// defines the register type V in an anonymous namespace:
+// The floating-point kernels of kernels.h over an abstract vector register. Included after rows.inl by one source file
+// per level, which defines the register type V in an anonymous namespace:
 //
-//   V::Reg, V::kWidth, V::Zero(), V::Load(p), V::LoadTail(p, n), V::LoadCodes(p), V::LoadCodesTail(p, n),
-//   V::Sub(a, b), V::MulAdd(a, b, c) = a * b + c, V::NegMulAdd(a, b, c) = c - a * b, V::Sum(reg)
+//   V::Reg, V::kWidth, V::Zero(), V::Load(p), V::LoadTail(p, n), V::LoadHalf(p), V::LoadHalfTail(p, n),
+//   V::LoadBFloat(p), V::LoadBFloatTail(p, n), V::LoadCodes(p), V::LoadCodesTail(p, n), V::Add(a, b), V::Sub(a, b),
+//   V::MulAdd(a, b, c) = a * b + c, V::NegMulAdd(a, b, c) = c - a * b, V::Sum(reg)
 //
-// Nothing from the standard library is called: an inline function compiled here with wide instructions could
-// be the copy that the linker keeps for the whole program.
+// A tail has fewer than kWidth elements, at least one; the missing ones are zero.
 
 namespace {
 
 using Reg = V::Reg;
-constexpr size_t kRowsAtATime = 4;
+
+struct Float32 {
+  using Type = float;
+  static inline Reg Load(const float* p) { return V::Load(p); }
+  static inline Reg LoadTail(const float* p, size_t n) { return V::LoadTail(p, n); }
+};
+
+struct Float16 {
+  using Type = uint16_t;
+  static inline Reg Load(const uint16_t* p) { return V::LoadHalf(p); }
+  static inline Reg LoadTail(const uint16_t* p, size_t n) { return V::LoadHalfTail(p, n); }
+};
+
+struct BFloat16 {
+  using Type = uint16_t;
+  static inline Reg Load(const uint16_t* p) { return V::LoadBFloat(p); }
+  static inline Reg LoadTail(const uint16_t* p, size_t n) { return V::LoadBFloatTail(p, n); }
+};
 
 struct L2Step {
   static inline Reg Add(Reg sum, Reg query, Reg row) {
@@ -23,81 +40,45 @@ struct IpStep {
   static inline Reg Add(Reg sum, Reg query, Reg row) { return V::MulAdd(query, row, sum); }
 };
 
-/// out[r] for R rows at once. Two sums per row hide the latency of the multiply-add; R does not change the
-/// order of the additions within a row.
-template <class Step, size_t R>
-inline void FloatRows(const float* query, const float* const* rows, size_t dim, float* out) {
-  Reg sum0[R];
-  Reg sum1[R];
+/// Two sums per row hide the latency of the multiply-add.
+template <class Step, class Element>
+struct FloatKernel {
+  using Type = typename Element::Type;
+
+  template <size_t R>
+  static inline void Rows(const Type* query, const Type* const* rows, size_t dim, float* out) {
+    Reg sum0[R];
+    Reg sum1[R];
 #pragma GCC unroll 4
-  for (size_t r = 0; r < R; ++r) sum0[r] = sum1[r] = V::Zero();
-  size_t j = 0;
-  for (; j + 2 * V::kWidth <= dim; j += 2 * V::kWidth) {
-    const Reg q0 = V::Load(query + j);
-    const Reg q1 = V::Load(query + j + V::kWidth);
+    for (size_t r = 0; r < R; ++r) sum0[r] = sum1[r] = V::Zero();
+    size_t j = 0;
+    for (; j + 2 * V::kWidth <= dim; j += 2 * V::kWidth) {
+      const Reg q0 = Element::Load(query + j);
+      const Reg q1 = Element::Load(query + j + V::kWidth);
 #pragma GCC unroll 4
-    for (size_t r = 0; r < R; ++r) {
-      sum0[r] = Step::Add(sum0[r], q0, V::Load(rows[r] + j));
-      sum1[r] = Step::Add(sum1[r], q1, V::Load(rows[r] + j + V::kWidth));
+      for (size_t r = 0; r < R; ++r) {
+        sum0[r] = Step::Add(sum0[r], q0, Element::Load(rows[r] + j));
+        sum1[r] = Step::Add(sum1[r], q1, Element::Load(rows[r] + j + V::kWidth));
+      }
     }
-  }
-  if (j + V::kWidth <= dim) {
-    const Reg q0 = V::Load(query + j);
+    if (j + V::kWidth <= dim) {
+      const Reg q0 = Element::Load(query + j);
 #pragma GCC unroll 4
-    for (size_t r = 0; r < R; ++r) sum0[r] = Step::Add(sum0[r], q0, V::Load(rows[r] + j));
-    j += V::kWidth;
-  }
-  if (j < dim) {
-    const size_t left = dim - j;
-    const Reg q1 = V::LoadTail(query + j, left);
+      for (size_t r = 0; r < R; ++r) sum0[r] = Step::Add(sum0[r], q0, Element::Load(rows[r] + j));
+      j += V::kWidth;
+    }
+    if (j < dim) {
+      const size_t left = dim - j;
+      const Reg q1 = Element::LoadTail(query + j, left);
 #pragma GCC unroll 4
-    for (size_t r = 0; r < R; ++r) sum1[r] = Step::Add(sum1[r], q1, V::LoadTail(rows[r] + j, left));
-  }
+      for (size_t r = 0; r < R; ++r) {
+        sum1[r] = Step::Add(sum1[r], q1, Element::LoadTail(rows[r] + j, left));
+      }
+    }
 #pragma GCC unroll 4
-  for (size_t r = 0; r < R; ++r) out[r] = V::Sum(V::Add(sum0[r], sum1[r]));
-}
-
-template <class Step>
-float FloatPair(const float* a, const float* b, size_t dim) {
-  float out;
-  FloatRows<Step, 1>(a, &b, dim, &out);
-  return out;
-}
-
-template <class Step>
-void FloatBlock(const float* query, const float* rows, size_t n, size_t dim, float* out) {
-  size_t i = 0;
-  for (; i + kRowsAtATime <= n; i += kRowsAtATime) {
-    const float* row = rows + i * dim;
-    const float* const four[] = {row, row + dim, row + 2 * dim, row + 3 * dim};
-    FloatRows<Step, kRowsAtATime>(query, four, dim, out + i);
+    for (size_t r = 0; r < R; ++r) out[r] = V::Sum(V::Add(sum0[r], sum1[r]));
   }
-  for (; i < n; ++i) out[i] = FloatPair<Step>(query, rows + i * dim, dim);
-}
-
-/// Asks for the beginning of the next rows while the present ones are computed; the CPU's own prefetcher
-/// follows from there.
-inline void PrefetchRows(const float* base, const uint32_t* ids, size_t n, size_t dim) {
-  for (size_t i = 0; i < n; ++i) {
-    const char* row = reinterpret_cast<const char*>(base + ids[i] * dim);
-    __builtin_prefetch(row);
-    __builtin_prefetch(row + 64);
-  }
-}
-
-template <class Step>
-void FloatIds(const float* query, const float* base, const uint32_t* ids, size_t n, size_t dim,
-              float* out) {
-  size_t i = 0;
-  for (; i + kRowsAtATime <= n; i += kRowsAtATime) {
-    const size_t ahead = n - i - kRowsAtATime;
-    PrefetchRows(base, ids + i + kRowsAtATime, ahead < kRowsAtATime ? ahead : kRowsAtATime, dim);
-    const float* const four[] = {base + ids[i] * dim, base + ids[i + 1] * dim,
-                                 base + ids[i + 2] * dim, base + ids[i + 3] * dim};
-    FloatRows<Step, kRowsAtATime>(query, four, dim, out + i);
-  }
-  for (; i < n; ++i) out[i] = FloatPair<Step>(query, base + ids[i] * dim, dim);
-}
+};
 
 struct Sq8L2Step {
   static inline Reg Add(Reg sum, Reg shifted, Reg step, Reg code) {
@@ -170,15 +151,20 @@ bool FiniteValues(const float* values, size_t n) {
   return V::Sum(V::Add(V::Add(sum[0], sum[1]), V::Add(sum[2], sum[3]))) == 0.0F;
 }
 
+/// All kernels of a level; int8_kernels.inl and binary_kernels.inl come before.
 constexpr Kernels MakeKernels(SimdLevel level) {
   return Kernels{
       .level = level,
-      .l2 = FloatPair<L2Step>,
-      .ip = FloatPair<IpStep>,
-      .l2_block = FloatBlock<L2Step>,
-      .ip_block = FloatBlock<IpStep>,
-      .l2_ids = FloatIds<L2Step>,
-      .ip_ids = FloatIds<IpStep>,
+      .float32_l2 = MakeDistance<FloatKernel<L2Step, Float32>>(),
+      .float32_ip = MakeDistance<FloatKernel<IpStep, Float32>>(),
+      .float16_l2 = MakeDistance<FloatKernel<L2Step, Float16>>(),
+      .float16_ip = MakeDistance<FloatKernel<IpStep, Float16>>(),
+      .bfloat16_l2 = MakeDistance<FloatKernel<L2Step, BFloat16>>(),
+      .bfloat16_ip = MakeDistance<FloatKernel<IpStep, BFloat16>>(),
+      .int8_l2 = MakeDistance<Int8Kernel<Int8L2Step>>(),
+      .int8_ip = MakeDistance<Int8Kernel<Int8IpStep>>(),
+      .hamming = MakeDistance<HammingKernel>(),
+      .jaccard = MakeDistance<JaccardKernel>(),
       .sq8_l2_block = CodeBlock<Sq8L2Step>,
       .sq8_ip_block = Sq8IpBlock,
       .all_finite = FiniteValues,

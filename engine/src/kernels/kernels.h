@@ -13,22 +13,34 @@
 
 namespace kite::engine {
 
+/// One distance over one type of element, in three forms.
+struct Distance {
+  float (*pair)(const void* a, const void* b, size_t dim);
+  /// out[i] for the n rows of a contiguous block.
+  void (*block)(const void* query, const void* rows, size_t n, size_t dim, float* out);
+  /// out[i] for row ids[i] of the matrix at `base`; the caller has bounded the ids.
+  void (*ids)(const void* query, const void* base, const uint32_t* ids, size_t n, size_t dim,
+              float* out);
+};
+
 struct Kernels {
   SimdLevel level;
 
-  /// Squared L2 distance and inner product of two vectors.
-  float (*l2)(const float* a, const float* b, size_t dim);
-  float (*ip)(const float* a, const float* b, size_t dim);
-
-  /// out[i] for the n rows of a contiguous block.
-  void (*l2_block)(const float* query, const float* rows, size_t n, size_t dim, float* out);
-  void (*ip_block)(const float* query, const float* rows, size_t n, size_t dim, float* out);
-
-  /// out[i] for row ids[i] of the matrix at `base`; the caller has bounded the ids.
-  void (*l2_ids)(const float* query, const float* base, const uint32_t* ids, size_t n, size_t dim,
-                 float* out);
-  void (*ip_ids)(const float* query, const float* base, const uint32_t* ids, size_t n, size_t dim,
-                 float* out);
+  // Squared L2 distance and inner product. Query and rows have the same type, `dim` elements of it.
+  Distance float32_l2;
+  Distance float32_ip;
+  Distance float16_l2;  ///< uint16_t as IEEE half precision, summed in float32
+  Distance float16_ip;
+  /// uint16_t as bfloat16, summed in float32. Where the CPU multiplies bfloat16 itself, the inner
+  /// product takes values below the smallest normal number for 0.
+  Distance bfloat16_l2;
+  Distance bfloat16_ip;
+  /// int8_t, summed exactly and rounded once: the same bits at every level, up to 32 768 elements.
+  Distance int8_l2;
+  Distance int8_ip;
+  // Bits, exact at every level. `dim` counts bytes.
+  Distance hamming;  ///< number of different bits
+  Distance jaccard;  ///< 1 - |a and b| / |a or b|; 1 when no bit is set in either
 
   /// 8-bit scalar quantisation, x[j] = min[j] + step[j] * code[j], on n contiguous codes of dim
   /// bytes. L2: shifted[j] = query[j] - min[j]; out = sum (shifted[j] - step[j] * code[j])^2.
@@ -52,6 +64,12 @@ extern const Kernels kScalarKernels;
 #if defined(__x86_64__)
 extern const Kernels kAvx2Kernels;
 extern const Kernels kAvx512Kernels;
+// Faster kernels of single extensions of AVX-512.
+extern const Distance kVnniInt8L2;
+extern const Distance kVnniInt8Ip;
+extern const Distance kBf16Ip;
+extern const Distance kVpopcntHamming;
+extern const Distance kVpopcntJaccard;
 #endif
 
 }  // namespace kite::engine

@@ -58,8 +58,8 @@ TEST_P(KernelsTest, DistancesMatchTheExactOnes) {
     const float* rows = query + dim;
     std::vector<float> l2(kRows);
     std::vector<float> ip(kRows);
-    kernels_->l2_block(query, rows, kRows, dim, l2.data());
-    kernels_->ip_block(query, rows, kRows, dim, ip.data());
+    kernels_->float32_l2.block(query, rows, kRows, dim, l2.data());
+    kernels_->float32_ip.block(query, rows, kRows, dim, ip.data());
     const double tolerance = 1e-5 * std::sqrt(static_cast<double>(dim)) * 4;
     for (size_t i = 0; i < kRows; ++i) {
       const double exact_l2 = ExactL2(query, rows + i * dim, dim);
@@ -77,16 +77,16 @@ TEST_P(KernelsTest, OneBlockAndIdsGiveTheSameBits) {
     const std::vector<uint32_t> ids = {6, 0, 3, 3, 5, 1};
     std::vector<float> block(kRows);
     std::vector<float> gathered(ids.size());
-    kernels_->l2_block(query, rows, kRows, dim, block.data());
-    kernels_->l2_ids(query, rows, ids.data(), ids.size(), dim, gathered.data());
+    kernels_->float32_l2.block(query, rows, kRows, dim, block.data());
+    kernels_->float32_l2.ids(query, rows, ids.data(), ids.size(), dim, gathered.data());
     for (size_t i = 0; i < ids.size(); ++i) EXPECT_EQ(gathered[i], block[ids[i]]) << "dim " << dim;
     for (size_t i = 0; i < kRows; ++i)
-      EXPECT_EQ(kernels_->l2(query, rows + i * dim, dim), block[i]);
-    kernels_->ip_block(query, rows, kRows, dim, block.data());
-    kernels_->ip_ids(query, rows, ids.data(), ids.size(), dim, gathered.data());
+      EXPECT_EQ(kernels_->float32_l2.pair(query, rows + i * dim, dim), block[i]);
+    kernels_->float32_ip.block(query, rows, kRows, dim, block.data());
+    kernels_->float32_ip.ids(query, rows, ids.data(), ids.size(), dim, gathered.data());
     for (size_t i = 0; i < ids.size(); ++i) EXPECT_EQ(gathered[i], block[ids[i]]) << "dim " << dim;
     for (size_t i = 0; i < kRows; ++i)
-      EXPECT_EQ(kernels_->ip(query, rows + i * dim, dim), block[i]);
+      EXPECT_EQ(kernels_->float32_ip.pair(query, rows + i * dim, dim), block[i]);
   }
 }
 
@@ -121,9 +121,10 @@ TEST_P(KernelsTest, DenormalsAndExtremesDoNotDisturb) {
   const float denormal = std::numeric_limits<float>::denorm_min();
   const std::vector<float> tiny(100, denormal);
   const std::vector<float> zero(100, 0.0F);
-  EXPECT_GE(kernels_->l2(tiny.data(), zero.data(), 100), 0.0F);
+  EXPECT_GE(kernels_->float32_l2.pair(tiny.data(), zero.data(), 100), 0.0F);
   const std::vector<float> huge(100, 3e38F);
-  EXPECT_EQ(kernels_->l2(huge.data(), zero.data(), 100), std::numeric_limits<float>::infinity());
+  EXPECT_EQ(kernels_->float32_l2.pair(huge.data(), zero.data(), 100),
+            std::numeric_limits<float>::infinity());
 }
 
 TEST_P(KernelsTest, AllFiniteFindsOneBadValueAnywhere) {
@@ -148,8 +149,8 @@ TEST_P(KernelsTest, AllFiniteFindsOneBadValueAnywhere) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Levels, KernelsTest,
-                         ::testing::Values(SimdLevel::kScalar, SimdLevel::kAvx2,
-                                           SimdLevel::kAvx512),
+                         ::testing::Values(SimdLevel::kScalar, SimdLevel::kAvx2, SimdLevel::kAvx512,
+                                           SimdLevel::kAvx512Ext),
                          [](const auto& level) { return std::string(SimdLevelName(level.param)); });
 
 TEST(ActiveLevelTest, IsOneThatTheCpuHas) { EXPECT_NE(KernelsAt(ActiveSimdLevel()), nullptr); }

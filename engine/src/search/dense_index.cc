@@ -11,11 +11,12 @@ Status DenseIndex::Search(const Context& context, const QuerySet& queries,
   KITE_ASSIGN_OR_RETURN(const HitWindow window, MakeWindow(metric(), params));
   KITE_RETURN_IF_ERROR(context.Check());
   Scratch::Impl& buffers = scratch.impl();
-  const auto* query = reinterpret_cast<const float*>(queries.data);
+  const VectorMatrix matrix = vectors_.matrix();
+  const std::byte* query = queries.data;
   const Survivors survivors = CountSurvivors(filter, vectors_.count(), rows());
-  Pacer pacer(context, VectorBytes(VectorType::kFloat32, dim()));
-  for (size_t q = 0; q < queries.count; ++q, query += dim()) {
-    Scorer scorer(ActiveKernels(), metric(), vectors_.matrix(), query, buffers.normalized);
+  Pacer pacer(context, matrix.row_bytes);
+  for (size_t q = 0; q < queries.count; ++q, query += matrix.row_bytes) {
+    Scorer scorer(ActiveKernels(), metric(), matrix, query, buffers.normalized);
     const SearchJob job{params, filter, window, survivors, scorer, pacer, buffers};
     KITE_RETURN_IF_ERROR(SearchOne(job));
     Deliver(metric(), buffers, q, sink);

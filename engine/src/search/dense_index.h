@@ -1,4 +1,4 @@
-// DenseIndex: what all indexes over float32 vectors share. It turns a Search call into one
+// DenseIndex: what all indexes over dense and binary vectors share. It turns a Search call into one
 // SearchJob per query and decides per query between the index type's own search and an exact scan
 // of the surviving rows.
 #pragma once

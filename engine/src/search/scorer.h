@@ -1,4 +1,4 @@
-// Scorer: the keys (hit.h) of rows for one query under L2, IP or COSINE.
+// Scorer: the keys (hit.h) of rows for one query, over every dense and binary type of vector.
 //
 // One place computes the scores that clients see: FLAT, the graph walk, re-ranking and ScoreRows
 // share it, so their scores are the same bits.
@@ -13,26 +13,41 @@
 
 namespace kite::engine {
 
-/// 1 / |x|; 0 for the zero vector (and for a norm below the smallest normal float, which counts as
-/// zero).
-[[nodiscard]] float InverseNorm(const Kernels& kernels, const float* vector, size_t dim);
+/// The kernels that the scores of a metric over a type are made with; IP and COSINE share one. The
+/// metric fits the type.
+[[nodiscard]] const Distance& DistanceOf(const Kernels& kernels, VectorType type, Metric metric);
 
-/// A compact matrix of float32 vectors and, when the metric is COSINE, their inverse norms.
-struct FloatMatrix {
-  const float* data = nullptr;
-  const float* inverse_norms = nullptr;
-  uint32_t dim = 0;
-  [[nodiscard]] const float* row(size_t i) const { return data + i * dim; }
+/// 1 / |x|; 0 for the zero vector (and for a norm below the smallest normal float, which counts as
+/// zero). Not of binary vectors.
+[[nodiscard]] float InverseNorm(const Kernels& kernels, VectorType type, const std::byte* vector,
+                                uint32_t dim);
+
+/// A compact matrix of vectors and, when the metric is COSINE, their inverse norms.
+struct VectorMatrix {
+  VectorMatrix(VectorType matrix_type, uint32_t matrix_dim, const std::byte* rows = nullptr,
+               const float* norms = nullptr)
+      : type(matrix_type),
+        dim(matrix_dim),
+        row_bytes(VectorBytes(matrix_type, matrix_dim)),
+        data(rows),
+        inverse_norms(norms) {}
+
+  VectorType type;
+  uint32_t dim;
+  size_t row_bytes;
+  const std::byte* data;
+  const float* inverse_norms;
+  [[nodiscard]] const std::byte* row(size_t i) const { return data + i * row_bytes; }
 };
 
 class Scorer {
  public:
-  /// A query as the client sent it. For COSINE `normalized` receives the query at length 1 and must
-  /// outlive the scorer.
-  Scorer(const Kernels& kernels, Metric metric, const FloatMatrix& matrix, const float* query,
+  /// A query as the client sent it, of the vectors' type. For COSINE over float32 `normalized`
+  /// receives the query at length 1 and must outlive the scorer.
+  Scorer(const Kernels& kernels, Metric metric, const VectorMatrix& matrix, const std::byte* query,
          std::vector<float>& normalized);
   /// Row `id` of the matrix as the query; allocates nothing.
-  Scorer(const Kernels& kernels, Metric metric, const FloatMatrix& matrix, uint32_t id);
+  Scorer(const Kernels& kernels, Metric metric, const VectorMatrix& matrix, uint32_t id);
 
   /// keys[i] for row begin + i, i < n.
   void Block(size_t begin, size_t n, float* keys) const;
@@ -44,18 +59,22 @@ class Scorer {
     return key;
   }
 
-  [[nodiscard]] const float* query() const { return query_; }
+  /// Over float32 only; at length 1 for COSINE.
+  [[nodiscard]] const float* float_query() const { return static_cast<const float*>(query_); }
   /// The same query against another matrix, e.g. the next chunk.
-  void SetMatrix(const FloatMatrix& matrix) { matrix_ = matrix; }
-  [[nodiscard]] const FloatMatrix& matrix() const { return matrix_; }
+  void SetMatrix(const VectorMatrix& matrix) { matrix_ = matrix; }
+  [[nodiscard]] const VectorMatrix& matrix() const { return matrix_; }
 
  private:
   [[nodiscard]] float Cosine(float dot, uint32_t id) const;
+  /// Distances become keys.
+  void Clean(size_t n, float* keys) const;
 
-  const Kernels& kernels_;
+  const Distance& distance_;
   const Metric metric_;
-  FloatMatrix matrix_;
-  const float* query_;
+  const size_t elements_;  ///< of a vector, as the kernels count them
+  VectorMatrix matrix_;
+  const void* query_;
   float query_scale_ = 1;  ///< COSINE: 1 / |query| where the query is not normalized
 };
 

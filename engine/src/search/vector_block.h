@@ -9,7 +9,7 @@ namespace kite::engine {
 inline constexpr float kNullNorm = -1;
 
 struct VectorBlock {
-  FloatMatrix matrix;
+  VectorMatrix matrix;
   size_t count = 0;
   Row first_row = 0;            ///< row of vector 0 when row_of is null
   const Row* row_of = nullptr;  ///< count rows, ascending

@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "params.h"
+
 namespace kite::engine {
 namespace {
 
@@ -10,6 +12,18 @@ constexpr size_t kVectorsPerTask = 4096;
 
 Status BadSource(const std::string& what) {
   return Status::InvalidArgument(StatusSubject::kIndex, "the vectors of an index: " + what);
+}
+
+size_t ElementAlignment(VectorType type) {
+  switch (type) {
+    case VectorType::kFloat32:
+      return alignof(float);
+    case VectorType::kFloat16:
+    case VectorType::kBFloat16:
+      return alignof(uint16_t);
+    default:
+      return 1;
+  }
 }
 
 Status CheckRows(const VectorSource& source) {
@@ -31,18 +45,16 @@ Status CheckRows(const VectorSource& source) {
 }  // namespace
 
 Status CheckSource(const VectorSource& source) {
-  if (source.type != VectorType::kFloat32) {
-    return Status::Unimplemented("indexes on vectors other than FLOAT_VECTOR are not built yet");
+  if (source.type == VectorType::kSparse) {
+    return Status::Unimplemented("indexes on SPARSE_FLOAT_VECTOR are not built yet");
   }
   if (!source.element_offsets.empty()) {
     return Status::Unimplemented("indexes on lists of vectors are not built yet");
   }
-  if (source.dim < 1 || source.dim > kDimMax) {
-    return BadSource("dimension " + std::to_string(source.dim) + " is out of range: [1, 32768]");
-  }
+  KITE_RETURN_IF_ERROR(CheckDim(source.type, source.dim));
   if (source.count >= kVectorsMax) return BadSource("more than 2147483647 vectors");
   if (source.count > 0 && source.data == nullptr) return BadSource("there is no data");
-  if (reinterpret_cast<uintptr_t>(source.data) % alignof(float) != 0) {
+  if (reinterpret_cast<uintptr_t>(source.data) % ElementAlignment(source.type) != 0) {
     return BadSource("the data is not aligned");
   }
   return CheckRows(source);
@@ -53,13 +65,13 @@ Result<Array<float>> ComputeInverseNorms(const Context& context, Metric metric,
   if (metric != Metric::kCosine) return Array<float>();
   KITE_ASSIGN_OR_RETURN(Array<float> norms, Array<float>::Allocate(source.count));
   float* const out = norms.mutable_data();
-  const auto* data = reinterpret_cast<const float*>(source.data);
+  const size_t row_bytes = VectorBytes(source.type, source.dim);
   const Kernels& kernels = ActiveKernels();
   const size_t tasks = (source.count + kVectorsPerTask - 1) / kVectorsPerTask;
   KITE_RETURN_IF_ERROR(ParallelFor(executor, tasks, 1, [&](size_t task) {
     const size_t end = std::min(source.count, (task + 1) * kVectorsPerTask);
     for (size_t i = task * kVectorsPerTask; i < end; ++i) {
-      out[i] = InverseNorm(kernels, data + i * source.dim, source.dim);
+      out[i] = InverseNorm(kernels, source.type, source.data + i * row_bytes, source.dim);
     }
     return context.Check();
   }));

@@ -11,6 +11,7 @@ namespace kite::engine {
 /// Nodes of a graph and marks share 32 bits, see candidate_pool.h.
 inline constexpr size_t kVectorsMax = size_t{1} << 31;
 inline constexpr uint32_t kDimMax = 32768;
+inline constexpr uint32_t kBinaryDimMax = 8 * kDimMax;  ///< bits
 
 /// Types, sizes, alignment and row_of. InvalidArgument(Index) or Unimplemented says what does not
 /// fit.
@@ -27,12 +28,15 @@ struct Vectors {
 
   [[nodiscard]] size_t count() const { return source.count; }
   [[nodiscard]] uint32_t dim() const { return source.dim; }
-  [[nodiscard]] const float* row(size_t i) const { return matrix().row(i); }
+  /// Of float32 vectors.
+  [[nodiscard]] const float* floats(size_t i) const {
+    return reinterpret_cast<const float*>(source.data) + i * source.dim;
+  }
   [[nodiscard]] Row RowOf(uint32_t id) const {
     return source.row_of.empty() ? id : source.row_of[id];
   }
-  [[nodiscard]] FloatMatrix matrix() const {
-    return {reinterpret_cast<const float*>(source.data), inverse_norms.data(), source.dim};
+  [[nodiscard]] VectorMatrix matrix() const {
+    return {source.type, source.dim, source.data, inverse_norms.data()};
   }
   [[nodiscard]] VectorBlock block() const {
     return {.matrix = matrix(),

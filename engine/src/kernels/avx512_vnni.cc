@@ -1,0 +1,74 @@
+// Kernels over int8 for AVX-512 with VNNI: multiplies and adds to the sum in one instruction.
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#include "kernels/kernels.h"
+
+namespace kite::engine {
+namespace {
+
+struct V {
+  using Ints = __m512i;
+  using IntSum = __m512i;
+  static constexpr size_t kInts = 32;
+  static inline IntSum ZeroInts() { return _mm512_setzero_si512(); }
+  static inline Ints LoadInts(const int8_t* p) {
+    return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+  static inline Ints LoadIntsTail(const int8_t* p, size_t n) {
+    return _mm512_cvtepi8_epi16(_mm256_maskz_loadu_epi8((__mmask32{1} << n) - 1, p));
+  }
+  static inline Ints SubInts(Ints a, Ints b) { return _mm512_sub_epi16(a, b); }
+  static inline IntSum MulAddInts(Ints a, Ints b, IntSum sum) {
+    return _mm512_dpwssd_epi32(sum, a, b);
+  }
+  static inline int32_t SumInts(IntSum sum) { return _mm512_reduce_add_epi32(sum); }
+};
+
+}  // namespace
+
+#include "kernels/rows.inl"
+// rows.inl comes first.
+#include "kernels/int8_kernels.inl"
+
+namespace {
+
+/// 64 elements at a time: with q as it is and r + 128 as an unsigned number, q * r is
+/// q * (r + 128) - 128 * q, and the sum of q is the same for all rows.
+struct Int8IpKernel {
+  using Type = int8_t;
+
+  template <size_t R>
+  static inline void Rows(const int8_t* query, const int8_t* const* rows, size_t dim, float* out) {
+    const __m512i offset = _mm512_set1_epi8(-128);
+    __m512i query_sum = _mm512_setzero_si512();
+    __m512i sum[R];
+#pragma GCC unroll 4
+    for (size_t r = 0; r < R; ++r) sum[r] = _mm512_setzero_si512();
+    for (size_t j = 0; j < dim; j += 64) {
+      const size_t left = dim - j;
+      const __mmask64 mask = left < 64 ? (__mmask64{1} << left) - 1 : ~__mmask64{0};
+      const __m512i q = _mm512_maskz_loadu_epi8(mask, query + j);
+      query_sum = _mm512_dpbusd_epi32(query_sum, offset, q);
+#pragma GCC unroll 4
+      for (size_t r = 0; r < R; ++r) {
+        const __m512i row = _mm512_maskz_loadu_epi8(mask, rows[r] + j);
+        sum[r] = _mm512_dpbusd_epi32(sum[r], _mm512_xor_si512(row, offset), q);
+      }
+    }
+#pragma GCC unroll 4
+    for (size_t r = 0; r < R; ++r) {
+      out[r] = static_cast<float>(_mm512_reduce_add_epi32(_mm512_sub_epi32(sum[r], query_sum)));
+    }
+  }
+};
+
+}  // namespace
+
+const Distance kVnniInt8L2 = MakeDistance<Int8Kernel<Int8L2Step>>();
+const Distance kVnniInt8Ip = MakeDistance<Int8IpKernel>();
+
+}  // namespace kite::engine
+
+#endif  // defined(__x86_64__)

@@ -1,0 +1,72 @@
+// From the distance of a query to R rows at once to the three forms of a Distance. Included by the files of one level
+// before the kernels proper, in the namespace kite::engine.
+//
+// A kernel K has
+//   K::Type                                       an element
+//   K::Rows<R>(query, rows, dim, out)             out[r] for rows[r], r < R; R does not change the bits of a result
+//
+// Nothing from the standard library is called: an inline function compiled here with wide instructions could
+// be the copy that the linker keeps for the whole program.
+
+namespace {
+
+constexpr size_t kRowsAtATime = 4;
+
+template <class K>
+float Pair(const void* a, const void* b, size_t dim) {
+  const auto* row = static_cast<const typename K::Type*>(b);
+  float out;
+  K::template Rows<1>(static_cast<const typename K::Type*>(a), &row, dim, &out);
+  return out;
+}
+
+template <class K>
+void Block(const void* query, const void* rows, size_t n, size_t dim, float* out) {
+  using Type = typename K::Type;
+  const auto* q = static_cast<const Type*>(query);
+  const auto* row = static_cast<const Type*>(rows);
+  size_t i = 0;
+  for (; i + kRowsAtATime <= n; i += kRowsAtATime, row += kRowsAtATime * dim) {
+    const Type* const four[] = {row, row + dim, row + 2 * dim, row + 3 * dim};
+    K::template Rows<kRowsAtATime>(q, four, dim, out + i);
+  }
+  for (; i < n; ++i, row += dim) K::template Rows<1>(q, &row, dim, out + i);
+}
+
+/// Asks for the beginning of the next rows while the present ones are computed; the CPU's own prefetcher
+/// follows from there.
+template <class Type>
+inline void PrefetchRows(const Type* base, const uint32_t* ids, size_t n, size_t dim) {
+  for (size_t i = 0; i < n; ++i) {
+    const char* row = reinterpret_cast<const char*>(base + ids[i] * dim);
+    __builtin_prefetch(row);
+    __builtin_prefetch(row + 64);
+  }
+}
+
+template <class K>
+void Ids(const void* query, const void* base, const uint32_t* ids, size_t n, size_t dim,
+         float* out) {
+  using Type = typename K::Type;
+  const auto* q = static_cast<const Type*>(query);
+  const auto* rows = static_cast<const Type*>(base);
+  size_t i = 0;
+  for (; i + kRowsAtATime <= n; i += kRowsAtATime) {
+    const size_t ahead = n - i - kRowsAtATime;
+    PrefetchRows(rows, ids + i + kRowsAtATime, ahead < kRowsAtATime ? ahead : kRowsAtATime, dim);
+    const Type* const four[] = {rows + ids[i] * dim, rows + ids[i + 1] * dim,
+                                rows + ids[i + 2] * dim, rows + ids[i + 3] * dim};
+    K::template Rows<kRowsAtATime>(q, four, dim, out + i);
+  }
+  for (; i < n; ++i) {
+    const Type* const row = rows + ids[i] * dim;
+    K::template Rows<1>(q, &row, dim, out + i);
+  }
+}
+
+template <class K>
+constexpr Distance MakeDistance() {
+  return {.pair = Pair<K>, .block = Block<K>, .ids = Ids<K>};
+}
+
+}  // namespace
