@@ -24,8 +24,8 @@ Status DamagedLogFile(const std::string& path, const std::string& what) {
 
 Status BadLogRecord(const std::string& path, const LogCursor& where) {
   return DamagedLogFile(path, "is damaged at byte " + std::to_string(where.position) +
-                           ": the record with offset " + std::to_string(where.offset) +
-                           " does not verify");
+                                  ": the record with offset " + std::to_string(where.offset) +
+                                  " does not verify");
 }
 
 Result<bool> LoadLogHeader(Disk& disk, StreamId stream, LogFile* file) {

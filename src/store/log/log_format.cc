@@ -102,8 +102,7 @@ std::optional<StreamId> ParseLogFolderName(std::string_view name) {
   if (!name.starts_with(kFolderPrefix)) return std::nullopt;
   StreamId stream = 0;
   const char* end = name.data() + name.size();
-  const auto [parsed, error] =
-      std::from_chars(name.data() + kFolderPrefix.size(), end, stream);
+  const auto [parsed, error] = std::from_chars(name.data() + kFolderPrefix.size(), end, stream);
   if (parsed != end || error != std::errc()) return std::nullopt;
   return stream;
 }

@@ -31,7 +31,7 @@ struct LogFileHeader {
 
 enum class LogRecordType : uint8_t {
   kData = 1,
-  kOpen = 2,   ///< a new writer; the payload is empty
+  kOpen = 2,  ///< a new writer; the payload is empty
   kMark = 3,  ///< all before it is durable. Takes no offset: it carries the next one.
 };
 

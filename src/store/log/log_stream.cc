@@ -320,9 +320,9 @@ void LogStream::SyncOnce(Lock& lock) {
   lock.lock();
 }
 
-/// With nothing more to sync, says on the disk that all of the file is durable; else the next record
-/// says it. Before the answers, so that what is acknowledged and damaged later is not taken for a
-/// torn tail. Not synced itself: a torn one is cut like any tail.
+/// With nothing more to sync, says on the disk that all of the file is durable; else the next
+/// record says it. Before the answers, so that what is acknowledged and damaged later is not taken
+/// for a torn tail. Not synced itself: a torn one is cut like any tail.
 void LogStream::MarkDurable() {
   if (!stopped_.ok() || durable_end_ < next_offset_ || durable_bytes_ < active_file().bytes) return;
   // A full disk is no harm, and after any other failure the stream has stopped.

@@ -12,8 +12,8 @@
 namespace kite::store {
 
 struct LogReport {
-  uint64_t records = 0;  ///< data records that verify
-  uint64_t bytes = 0;    ///< of all files
+  uint64_t records = 0;               ///< data records that verify
+  uint64_t bytes = 0;                 ///< of all files
   std::vector<std::string> problems;  ///< damage; each names its file
   std::vector<std::string> tails;     ///< what a crash cut off, and the next open will remove
 };

@@ -25,8 +25,9 @@ constexpr char kEntryTag = 'd';
 constexpr char kLeasedTag = 'l';
 constexpr char kRevisionKey[] = "r";
 
-// Metadata is small and read mostly from the memtable and the page cache. RocksDB takes the disk of a
-// whole write buffer for its WAL in advance: so much can still be committed when the disk is full.
+// Metadata is small and read mostly from the memtable and the page cache. RocksDB takes the disk of
+// a whole write buffer for its WAL in advance: so much can still be committed when the disk is
+// full.
 constexpr size_t kWriteBufferBytes = size_t{1} << 20;
 constexpr size_t kManifestAheadBytes = size_t{64} << 10;
 constexpr size_t kBlockCacheBytes = size_t{2} << 20;

@@ -252,9 +252,9 @@ class LocalObjectStore final : public ObjectStore {
 
   [[nodiscard]] Status CheckWritable() const {
     if (!places_->uploads.empty()) return {};
-    return Status::FailedPrecondition(StatusSubject::kObject,
-                                      "the objects in '" + places_->objects +
-                                          "' were opened for reading only");
+    return Status::FailedPrecondition(
+        StatusSubject::kObject,
+        "the objects in '" + places_->objects + "' were opened for reading only");
   }
 
   /// A folder that cannot be removed, because it is in use again, costs nothing.
