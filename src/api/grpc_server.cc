@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "api/hand_over.h"
 #include "api/service.h"
 #include "base/thread_pool.h"
 
@@ -111,6 +112,7 @@ class GrpcServer::Impl {
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::unique_ptr<grpc::Server> server_;
   std::vector<std::thread> pollers_;
+  std::atomic<size_t> calls_{0};  ///< that wait for an event of the queue, the next ones to arrive among them
   int port_ = 0;
 };
 
@@ -121,9 +123,18 @@ class GrpcServer::Impl {
 class GrpcServer::Impl::RpcCall {
  public:
   explicit RpcCall(Impl& impl) : impl_(impl), stream_(&server_context_) {
+    ++impl.calls_;
+    const HandOver done(&done_);
+    const HandOver arrived(&arrived_);
     server_context_.AsyncNotifyWhenDone(&done_);
-    impl_.generic_.RequestCall(&server_context_, &stream_, impl_.queue_.get(), impl_.queue_.get(), &arrived_);
+    impl.generic_.RequestCall(&server_context_, &stream_, impl.queue_.get(), impl.queue_.get(), &arrived_);
   }
+
+  ~RpcCall() {
+    if (--impl_.calls_ == 0) impl_.calls_.notify_all();
+  }
+  RpcCall(const RpcCall&) = delete;
+  RpcCall& operator=(const RpcCall&) = delete;
 
   /// A tag of the completion queue: an event of a call.
   struct Event {
@@ -145,6 +156,7 @@ class GrpcServer::Impl::RpcCall {
       return;
     }
     incoming_.context = WithDeadlineOf(server_context_, cancellable_);
+    const HandOver read(&read_);
     stream_.Read(&request_, &read_);
   }
 
@@ -215,6 +227,7 @@ class GrpcServer::Impl::RpcCall {
     impl_.GiveBackBytes(std::exchange(taken_bytes_, 0));
     Observe(outcome.code);
     const grpc::ByteBuffer reply(&slice, 1);
+    const HandOver finished(&finished_);
     stream_.WriteAndFinish(reply, grpc::WriteOptions(), grpc::Status::OK, &finished_);
   }
 
@@ -226,6 +239,7 @@ class GrpcServer::Impl::RpcCall {
   void Refuse(grpc::StatusCode code, std::string message) {
     impl_.GiveBackBytes(std::exchange(taken_bytes_, 0));
     Observe(kRefused);
+    const HandOver finished(&finished_);
     stream_.Finish(grpc::Status(code, std::move(message)), &finished_);
   }
 
@@ -297,6 +311,7 @@ void GrpcServer::Impl::Poll() {
   void* tag = nullptr;
   bool ok = false;
   while (queue_->Next(&tag, &ok)) {
+    TakeOver(tag);
     const auto* event = static_cast<RpcCall::Event*>(tag);
     (event->call->*event->handle)(ok);
   }
@@ -311,8 +326,10 @@ void GrpcServer::Impl::Shutdown(std::chrono::system_clock::time_point deadline) 
     queue_.reset();
     return;
   }
-  // Order matters: calls end while the threads still poll, and no event may be started on a closed queue.
+  // Order matters: calls end while the threads still poll, and no event may be started on a closed queue. The server may
+  // be down before the threads have seen the calls that came last.
   server_->Shutdown(deadline);
+  for (size_t calls = calls_; calls != 0; calls = calls_) calls_.wait(calls);
   pool_.Drain();
   queue_->Shutdown();
   for (std::thread& poller : pollers_) poller.join();

@@ -2,6 +2,12 @@
 // may see these headers.
 #pragma once
 
+// libprotobuf is built without the thread sanitizer; with it this header would give its classes another layout.
+#pragma push_macro("__SANITIZE_THREAD__")
+#undef __SANITIZE_THREAD__
+#include <google/protobuf/map_field.h>
+#pragma pop_macro("__SANITIZE_THREAD__")
+
 #include <google/protobuf/arena.h>
 #include <google/protobuf/message.h>
 
