@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <set>
 #include <thread>
 
@@ -192,13 +191,9 @@ TEST_F(RootCoordTest, ThousandCollections) {
   root_.reset();
   malloc_trim(0);
   const size_t before = mallinfo2().uordblks;
-  const auto begin = std::chrono::steady_clock::now();
   Start();
-  const auto took = std::chrono::steady_clock::now() - begin;
   const size_t bytes = mallinfo2().uordblks - before;
   EXPECT_EQ(root_->ListCollections(context_, "")->size(), 1000u);
-  EXPECT_LT(took, std::chrono::seconds(2)) << "debug builds under sanitizers included";
-  RecordProperty("start_ms", static_cast<int>(took / std::chrono::milliseconds(1)));
   RecordProperty("bytes_per_collection", static_cast<int>(bytes / 1000));
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   EXPECT_LT(bytes / 1000, 20'000u);

@@ -247,12 +247,18 @@ TEST_P(MetaStoreConformance, ACancelledCommitDoesNothing) {
 // ---- leases and elections
 
 TEST_P(MetaStoreConformance, KeysEndWithTheirLease) {
+  // On a real clock a machine with too much to do may sleep for longer than it was asked to.
+  const auto begin = std::chrono::steady_clock::now();
   const LeaseId lease = Grant(milliseconds(2000));
   Commit({MetaOp::Put("leased", "x", lease), MetaOp::Put("free", "x")});
   harness_->PassTime(milliseconds(1200));
-  ASSERT_TRUE(store_->KeepAlive(context_, lease).ok());
+  const bool kept = store_->KeepAlive(context_, lease).ok();
   harness_->PassTime(milliseconds(1200));
-  EXPECT_EQ(Value("leased"), "x");
+  const std::string value = Value("leased");
+  if (std::chrono::steady_clock::now() - begin < milliseconds(3000)) {
+    EXPECT_TRUE(kept);
+    EXPECT_EQ(value, "x");
+  }
   harness_->PassTime(milliseconds(2500));
   EXPECT_EQ(Value("leased"), "(none)");
   EXPECT_EQ(Value("free"), "x");
@@ -356,9 +362,9 @@ TEST_P(MetaStoreConformance, AWatchSeesTheEndOfALease) {
   EventLog log;
   auto watch =
       *store_->Watch("w/", 0, [&](const std::vector<MetaEvent>& events) { log.Add(events); });
-  const LeaseId lease = Grant(milliseconds(300));
+  const LeaseId lease = Grant(milliseconds(2000));
   Commit({MetaOp::Put("w/a", "1", lease)});
-  harness_->PassTime(milliseconds(400));
+  harness_->PassTime(milliseconds(2500));
   EXPECT_EQ(Value("w/a"), "(none)");
   const auto batches = log.WaitFor(2);
   ASSERT_EQ(batches.size(), 2U);
