@@ -90,18 +90,25 @@ bench: build ## the micro-benchmarks, then what the README's table is made with
 	  [ -x $$program ] || continue; echo "== $$program"; $$program || exit 1; done
 	@if [ -x bench/run ]; then KITE_BIN='$(KITE_BIN)' bench/run; fi
 
-# Tests run one at a time under a sanitizer: each takes several times its usual memory.
+# Unit and fault tests run one at a time under a sanitizer: each takes several times its usual memory. Then the
+# clients' tests with one pymilvus release; a report of a server fails the test that it is found in.
+asan-ubsan tsan: KITE_BIN = $(CURDIR)/build/$@/kite
+asan-ubsan tsan: export KITE_SLOWNESS = 4
+asan-ubsan tsan: export PYTEST_TIMEOUT = 600
+
 define sanitized-tests
 	$(call configure-and-build,$(1))
 	cd build/$(1) && ctest --output-on-failure
+	$(call pytest-folder,tests/integration,$(PYMILVUS_VERSION))
+	$(call pytest-folder,tests/soak,$(PYMILVUS_VERSION))
 endef
 
 .PHONY: asan-ubsan
-asan-ubsan: setup ## unit tests under the address, leak and undefined-behaviour sanitizers
+asan-ubsan: setup ## unit and clients' tests under the address, leak and undefined-behaviour sanitizers
 	$(call sanitized-tests,asan-ubsan)
 
 .PHONY: tsan
-tsan: setup ## unit tests under the thread sanitizer
+tsan: setup ## unit and clients' tests under the thread sanitizer
 	$(call sanitized-tests,tsan)
 
 .PHONY: setup-clang

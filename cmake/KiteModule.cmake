@@ -111,7 +111,7 @@ function(kite_module name)
     add_test(NAME ${library}_test COMMAND ${library}_test --gtest_brief=1
       WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
     set_tests_properties(${library}_test PROPERTIES
-      LABELS "unit" TIMEOUT 300 ENVIRONMENT "${KITE_TEST_ENVIRONMENT}")
+      LABELS "unit" TIMEOUT ${KITE_TEST_TIMEOUT} ENVIRONMENT "${KITE_TEST_ENVIRONMENT}")
   endif()
 
   foreach(source IN LISTS arg_FUZZ)
@@ -126,7 +126,7 @@ function(kite_module name)
       kite_add_program(${program} ${source} "${CMAKE_SOURCE_DIR}/tools/fuzz/replay_main.cc")
       add_test(NAME ${program}_corpus COMMAND ${program} "${corpus}")
       set_tests_properties(${program}_corpus PROPERTIES
-        LABELS "corpus" TIMEOUT 120 ENVIRONMENT "${KITE_TEST_ENVIRONMENT}")
+        LABELS "corpus" TIMEOUT ${KITE_TEST_TIMEOUT} ENVIRONMENT "${KITE_TEST_ENVIRONMENT}")
     endif()
     kite_link(${program} PRIVATE ${library} ${arg_TEST_DEPS})
   endforeach()

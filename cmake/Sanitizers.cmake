@@ -11,9 +11,14 @@ if(KITE_SANITIZE)
   target_link_options(kite_sanitizers INTERFACE ${flags})
 endif()
 
-set(supp "${CMAKE_SOURCE_DIR}/tools/sanitizers")
-set(KITE_TEST_ENVIRONMENT
-  "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1"
-  "LSAN_OPTIONS=suppressions=${supp}/lsan.supp:print_suppressions=0"
-  "UBSAN_OPTIONS=print_stacktrace=1:suppressions=${supp}/ubsan.supp"
-  "TSAN_OPTIONS=suppressions=${supp}/tsan.supp:second_deadlock_stack=1")
+# Seconds that a test program may take; instrumented it is slower by far.
+set(KITE_TEST_TIMEOUT 300)
+if(KITE_SANITIZE)
+  set(KITE_TEST_TIMEOUT 1800)
+endif()
+
+# What tests run with; the tests of real servers read the same file.
+set(kite_sanitizer_options "${CMAKE_SOURCE_DIR}/tools/sanitizers/options")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${kite_sanitizer_options}")
+file(STRINGS "${kite_sanitizer_options}" KITE_TEST_ENVIRONMENT REGEX "^[A-Z]+_OPTIONS=")
+string(REPLACE "@FOLDER@" "${CMAKE_SOURCE_DIR}/tools/sanitizers" KITE_TEST_ENVIRONMENT "${KITE_TEST_ENVIRONMENT}")

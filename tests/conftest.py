@@ -48,15 +48,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def shared_server_lives(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Names the test that killed the shared server, instead of failing all that follow."""
+    """Names the test that killed the shared server or made a sanitizer report, instead of failing all that follow."""
     yield
     if "server" in request.fixturenames:
         shared = request.getfixturevalue("server")
         if not shared.alive():
             tail = shared.log_tail()
-            shared.kill()
-            shared.start()
+            try:
+                shared.kill()
+            finally:
+                shared.start()
             pytest.fail(f"the server died during this test:\n{tail}")
+        shared.check_log()
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ import grpc
 import numpy as np
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc, schema_pb2
 
+from .server import SLOWNESS
+
 SERVICE = "milvus.proto.milvus.MilvusService"
 UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
 
@@ -37,7 +39,7 @@ def raw_call(opened: grpc.Channel, method: str, payload: bytes, seconds: float =
     """Sends bytes as they are; the reply's bytes, or the code when gRPC itself refuses."""
     call = opened.unary_unary(f"/{SERVICE}/{method}", request_serializer=None, response_deserializer=None)
     try:
-        return call(payload, timeout=seconds)
+        return call(payload, timeout=seconds * SLOWNESS)
     except grpc.RpcError as error:
         return error.code()
 

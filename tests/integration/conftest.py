@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import grpc
 import pytest
 from harness import wire
-from harness.server import Server
+from harness.server import SLOWNESS, Server
 
 IDLE_SECONDS = 34  # pings at 10, 20 and 30 s: a third strike would end the connection
 
@@ -55,5 +55,5 @@ def idle_channel(request: pytest.FixtureRequest) -> Iterator[IdleChannel | None]
     with grpc.insecure_channel(server.address, options=options) as channel:
         idle = IdleChannel(channel)
         channel.subscribe(idle.note)
-        wire.milvus_pb2_grpc.MilvusServiceStub(channel).GetVersion(wire.pb.GetVersionRequest(), timeout=10)
+        wire.milvus_pb2_grpc.MilvusServiceStub(channel).GetVersion(wire.pb.GetVersionRequest(), timeout=10 * SLOWNESS)
         yield idle

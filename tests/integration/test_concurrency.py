@@ -18,6 +18,7 @@ from harness.collections import (
     wait_indexed,
 )
 from harness.oracle import vectors
+from harness.server import SLOWNESS
 from pymilvus import DataType, MilvusException
 
 
@@ -35,7 +36,7 @@ def run_all(jobs: list[Callable[[], None]], seconds: float = 100) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(seconds)
+        thread.join(seconds * SLOWNESS)
         assert not thread.is_alive(), "a job does not end"
     if failures:
         raise failures[0]

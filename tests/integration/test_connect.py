@@ -10,6 +10,7 @@ import grpc
 import pytest
 from harness import wire
 from harness.collections import simple
+from harness.server import SLOWNESS
 from pymilvus import MilvusClient, MilvusException, connections
 
 
@@ -130,7 +131,7 @@ def test_metadata_that_means_nothing_is_ignored(server):
 def test_a_method_that_is_not_built_yet_names_itself(server):
     """UNIMPLEMENTED is the one code that pymilvus neither retries nor hides."""
     with wire.stub(server.address) as stub, pytest.raises(grpc.RpcError) as error:
-        stub.CalcDistance(wire.pb.CalcDistanceRequest(), timeout=10)
+        stub.CalcDistance(wire.pb.CalcDistanceRequest(), timeout=10 * SLOWNESS)
     assert error.value.code() == grpc.StatusCode.UNIMPLEMENTED
     assert "CalcDistance" in error.value.details()
 
@@ -139,7 +140,7 @@ def test_an_idle_channel_survives_the_pings(server, idle_channel):
     """pymilvus pings each 10 s without calls; a server that counts strikes would say GOAWAY (too many pings)."""
     assert not idle_channel.wait(), idle_channel.states
     stub = wire.milvus_pb2_grpc.MilvusServiceStub(idle_channel.channel)
-    assert stub.GetVersion(wire.pb.GetVersionRequest(), timeout=10).status.code == 0
+    assert stub.GetVersion(wire.pb.GetVersionRequest(), timeout=10 * SLOWNESS).status.code == 0
 
 
 def test_many_connections_at_once(server, connection):

@@ -10,7 +10,7 @@ import pytest
 from harness import wire
 from harness.collections import count, insert, simple, simple_rows
 from harness.oracle import vectors
-from harness.server import wait_until
+from harness.server import SLOWNESS, wait_until
 from pymilvus import MilvusException
 
 LEVELS = ["Strong", "Bounded", "Session", "Eventually"]
@@ -100,7 +100,7 @@ def test_strong_reads_never_go_backwards_under_concurrent_writes(client, connect
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(60 * SLOWNESS)
     assert not failures and announced[0] == 399
 
 

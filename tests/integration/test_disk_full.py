@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from harness.collections import count, create, insert, key_field, search_keys, vector_field
 from harness.oracle import vectors
-from harness.server import wait_until
+from harness.server import SLOWNESS, wait_until
 from pymilvus import MilvusException
 
 DIM = 256
@@ -71,10 +71,10 @@ def write_until_refused(client, batches: int) -> tuple[int, MilvusException]:
     """The number of batches that were acknowledged in all, and the refusal."""
     for number in range(batches, 400):
         try:
-            client.insert("c", batch(number), timeout=20)
+            client.insert("c", batch(number), timeout=20 * SLOWNESS)
             batches += 1
             if number % 3 == 0:
-                client.flush("c", timeout=20)
+                client.flush("c", timeout=20 * SLOWNESS)
         except MilvusException as error:
             return batches, error
     raise AssertionError("200 MB went on a disk of 48 MB")
@@ -82,7 +82,7 @@ def write_until_refused(client, batches: int) -> tuple[int, MilvusException]:
 
 def writes_again(client) -> bool:
     try:
-        client.insert("c", [{"id": 10_000_000, "vec": [0.0] * DIM}], timeout=10)
+        client.insert("c", [{"id": 10_000_000, "vec": [0.0] * DIM}], timeout=10 * SLOWNESS)
         return True
     except MilvusException:
         return False

@@ -18,7 +18,7 @@ from harness import wire
 from harness.clients import connect, fresh_name
 from harness.collections import count, create, create_index, insert, key_field, schema_of, vector_field
 from harness.oracle import vectors
-from harness.server import Server
+from harness.server import SLOWNESS, Server
 from pymilvus import DataType, MilvusClient, MilvusException, exceptions
 
 PARAMETER = {65535, 1100}
@@ -666,5 +666,5 @@ RAW_SEARCHES = [
 @pytest.mark.parametrize("case", RAW_SEARCHES, ids=lambda case: case.name)
 def test_a_wrong_raw_search_is_refused(world, case):
     with wire.stub(world.server.address) as stub:
-        reply = stub.Search(case.call(world), timeout=20)
+        reply = stub.Search(case.call(world), timeout=20 * SLOWNESS)
     assert_clear(reply.status.code, reply.status.reason, case)

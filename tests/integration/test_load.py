@@ -6,7 +6,7 @@ import pytest
 from harness import wire
 from harness.collections import count, create, create_index, insert, key_field, simple, simple_rows, vector_field
 from harness.oracle import vectors
-from harness.server import wait_until
+from harness.server import SLOWNESS, sanitized, wait_until
 from pymilvus import MilvusException
 
 
@@ -116,6 +116,7 @@ def test_dropping_a_loaded_collection(client, name):
     assert state(client, name) == "NotExist"
 
 
+@pytest.mark.skipif(sanitized(), reason="a sanitizer's own memory counts as the server's")
 def test_a_load_that_cannot_fit_is_refused_with_the_figures(private_server, connection):
     server = private_server(settings={"kite.memory.limit": 96 * 2**20})
     client = connection(server)
@@ -127,6 +128,6 @@ def test_a_load_that_cannot_fit_is_refused_with_the_figures(private_server, conn
         insert(client, "big", rows)
         client.flush("big")
     with pytest.raises(MilvusException) as error:
-        client.load_collection("big", timeout=60)
+        client.load_collection("big", timeout=60 * SLOWNESS)
     assert "memory" in error.value.message.lower() and any(c.isdigit() for c in error.value.message)
     assert state(client, "big") == "NotLoad"

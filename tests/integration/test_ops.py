@@ -74,7 +74,7 @@ def test_config_show_says_where_each_value_comes_from(tmp_path):
         str(file),
         "--set",
         "proxy.maxDimension=1024",
-        env={"PROXY_MAXFIELDNUM": "33", "PATH": ""},
+        environment={"PROXY_MAXFIELDNUM": "33", "PATH": ""},
     )
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
@@ -91,14 +91,14 @@ def test_the_environment_beats_the_file(tmp_path):
     file = tmp_path / "milvus.yaml"
     file.write_text("proxy:\n  maxNameLength: 99\n")
     result = run_kite(
-        "config", "show", "--config", str(file), env={"MILVUS_CONF_PROXY_MAXNAMELENGTH": "55", "PATH": ""}
+        "config", "show", "--config", str(file), environment={"MILVUS_CONF_PROXY_MAXNAMELENGTH": "55", "PATH": ""}
     )
     line = next(line for line in result.stdout.splitlines() if "proxy.maxNameLength" in line)
     assert "55" in line and "99" not in line
 
 
 def test_ports_of_the_kubernetes_kind_are_ignored(tmp_path):
-    result = run_kite("config", "show", env={"PROXY_PORT": "tcp://10.0.0.1:19530", "PATH": ""})
+    result = run_kite("config", "show", environment={"PROXY_PORT": "tcp://10.0.0.1:19530", "PATH": ""})
     assert result.returncode == 0
     line = next(line for line in result.stdout.splitlines() if "proxy.port" in line)
     assert "19530" in line and "tcp" not in line

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from harness.oracle import top_keys, vectors
+from harness.server import SLOWNESS
 from pymilvus import (
     Collection,
     CollectionSchema,
@@ -217,7 +218,7 @@ def test_compaction(collection):
     collection.delete("id < 150")
     collection.flush()
     collection.compact()
-    collection.wait_for_compaction_completed(timeout=60)
+    collection.wait_for_compaction_completed(timeout=60 * SLOWNESS)
     assert collection.get_compaction_state().state_name == "Completed"
     assert collection.num_entities == 50
 

@@ -340,8 +340,8 @@ def test_damaged_files_break_one_collection_and_are_named(copy, tmp_path, connec
 def answers_exactly(client, name: str, truth: list[dict]) -> bool:
     """True when every read is right, False when reads fail; wrong answers fail the test."""
     try:
-        rows = client.query(name, filter="id >= 0", output_fields=["num", "vec"], timeout=20)
-        hits = search_keys(client, name, truth[7]["vec"][None, :], limit=1, timeout=20)
+        rows = client.query(name, filter="id >= 0", output_fields=["num", "vec"], timeout=20 * SLOWNESS)
+        hits = search_keys(client, name, truth[7]["vec"][None, :], limit=1, timeout=20 * SLOWNESS)
     except MilvusException:
         return False
     assert [row["id"] for row in rows] == [row["id"] for row in truth]
@@ -355,8 +355,8 @@ def answers_exactly(client, name: str, truth: list[dict]) -> bool:
 
 def refusal(client, name: str) -> str:
     try:
-        client.load_collection(name, timeout=20)
-        client.query(name, filter="id >= 0", output_fields=["*"], timeout=20)
+        client.load_collection(name, timeout=20 * SLOWNESS)
+        client.query(name, filter="id >= 0", output_fields=["*"], timeout=20 * SLOWNESS)
     except MilvusException as error:
         return error.message
     return ""

@@ -31,7 +31,7 @@ if __name__ == "__main__":
 
 from harness.clients import connect
 from harness.collections import create, create_index, key_field, vector_field, wait_indexed
-from harness.server import Server
+from harness.server import SLOWNESS, Server
 from pymilvus import DataType, MilvusClient
 
 DIM = 24
@@ -160,7 +160,7 @@ class Oracle:
         workers.append(threading.Thread(target=self._maintain, args=(clients[0], stop)))
         for worker in workers:
             worker.start()
-        time.sleep(float(random.uniform(0.05, 0.7)))
+        time.sleep(float(random.uniform(0.05, 0.7)) * SLOWNESS)
         stop.set()  # no new calls; those in flight are cut off
         if not self.server.alive():
             raise Wrong("the server died by itself")
@@ -168,7 +168,7 @@ class Oracle:
         for client in clients:
             client.close()  # ends the SDK's retries
         for worker in workers:
-            worker.join(60)
+            worker.join(60 * SLOWNESS)
             if worker.is_alive():
                 raise Wrong("a call does not end after the server was killed")
         if failures:

@@ -6,11 +6,12 @@ import os
 
 import oracle
 import pytest
+from harness.server import SLOWNESS
 
 CYCLES = int(os.environ.get("KITE_SOAK_CYCLES", "8"))
 
 
-@pytest.mark.timeout(120 + 20 * CYCLES)
+@pytest.mark.timeout((120 + 20 * CYCLES) * SLOWNESS)
 def test_nothing_acknowledged_is_lost_over_kills(tmp_path, seed, capsys):
     def report(text: str) -> None:
         with capsys.disabled():
