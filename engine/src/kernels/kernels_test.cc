@@ -90,6 +90,20 @@ TEST_P(KernelsTest, OneBlockAndIdsGiveTheSameBits) {
   }
 }
 
+TEST_P(KernelsTest, BlocksOfEverySize) {
+  constexpr size_t kDim = 37;
+  for (size_t n = 0; n <= 40; ++n) {
+    const std::vector<float> data = Random((n + 1) * kDim, n);
+    const float* rows = data.data() + kDim;
+    std::vector<float> block(n + 1, -1);
+    kernels_->float32_l2.block(data.data(), rows, n, kDim, block.data());
+    for (size_t i = 0; i < n; ++i) {
+      EXPECT_EQ(block[i], kernels_->float32_l2.pair(data.data(), rows + i * kDim, kDim)) << n;
+    }
+    EXPECT_EQ(block[n], -1);
+  }
+}
+
 TEST_P(KernelsTest, CodesMatchTheExactSums) {
   for (const size_t dim : Dims()) {
     const std::vector<float> query = Random(dim, dim + 2);
