@@ -196,7 +196,8 @@ struct ChannelWrite {
   model::Column deleted_keys;  ///< type kNone: nothing to delete
   model::PartitionId delete_partition;  ///< deletes apply to this partition only; 0: to all
   model::RowBatch rows;        ///< every field of the schema; checked by the proxy
-  /// Read-modify-write: the timestamp that was read at; Conflict when a row of `deleted_keys` is newer.
+  /// Read-modify-write: the timestamp that was read at; Conflict, and no channel is written to, when a row of
+  /// `deleted_keys` came or went since.
   std::optional<model::Timestamp> read_timestamp;
 };
 

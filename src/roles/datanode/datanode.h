@@ -94,9 +94,11 @@ class DataNodeImpl final : public DataNode {
   std::vector<OwnedPtr> All() const;
 
   // write.cc
-  Result<std::shared_ptr<PendingWrite>> Append(OwnedChannel& owned, channel::LogEntry entry,
-                                               std::optional<model::Timestamp> read_timestamp);
-  Status CheckUnchanged(OwnedChannel& owned, const model::Column& keys, model::Timestamp since);
+  Result<std::vector<std::unique_lock<std::mutex>>> LockUnchanged(const std::vector<ChannelWrite>& writes,
+                                                                  const std::vector<OwnedPtr>& channels);
+  void AwaitAppended(OwnedChannel& owned);
+  Result<std::shared_ptr<PendingWrite>> Append(OwnedChannel& owned, channel::LogEntry entry);
+  Result<std::shared_ptr<PendingWrite>> AppendLocked(OwnedChannel& owned, channel::LogEntry entry);
   void Drain(OwnedChannel& owned);
   Result<WriteResult> Await(const OwnedPtr& owned, const std::shared_ptr<PendingWrite>& pending);
   Result<WriteResult> AppendAndAwait(const OwnedPtr& owned, channel::LogEntry entry);

@@ -402,6 +402,44 @@ TEST_F(DataNodeTest, ReadModifyWriteIsRefusedWhenARowChanged) {
   EXPECT_EQ(Rows(), (RowMap{{1, 11}}));
 }
 
+TEST_F(DataNodeTest, ReadModifyWriteIsRefusedWhenARowIsGone) {
+  for (const bool sealed : {false, true}) {
+    ASSERT_TRUE(Write({{1, 10}, {2, 20}}).ok());
+    if (sealed) {
+      ASSERT_TRUE(node_->Flush(Context(), channel_).ok());
+    }
+    const model::Timestamp t = *node_->CloseTimestamp({channel_});
+    ASSERT_TRUE(Delete({1}).ok());
+    EXPECT_TRUE(Delete({1}, t).status().Is(StatusKind::kConflict)) << sealed;
+    ASSERT_TRUE(Delete({2, 3}, t).ok()) << sealed;
+    EXPECT_TRUE(Rows().empty());
+  }
+}
+
+TEST_F(DataNodeTest, ReadModifyWriteIsRefusedWhenARowCame) {
+  const model::Timestamp t = *node_->CloseTimestamp({channel_});
+  ASSERT_TRUE(Write({{1, 10}}).ok());
+  EXPECT_TRUE(Delete({1}, t).status().Is(StatusKind::kConflict));
+  ASSERT_TRUE(node_->Flush(Context(), channel_).ok());
+  EXPECT_TRUE(Delete({1}, t).status().Is(StatusKind::kConflict));
+  ASSERT_TRUE(Delete({2}, t).ok());
+}
+
+TEST_F(DataNodeTest, AConflictLeavesEveryPartOfAWriteUndone) {
+  ASSERT_TRUE(Write({{1, 10}, {2, 20}}).ok());
+  const model::Timestamp t = *node_->CloseTimestamp({channel_});
+  ASSERT_TRUE(Write({{2, 21}}, true).ok());
+  std::vector<ChannelWrite> writes(2);
+  for (size_t i = 0; i < writes.size(); ++i) {
+    writes[i].channel = channel_;
+    writes[i].deleted_keys = Keys({static_cast<int64_t>(i) + 1});
+    writes[i].read_timestamp = t;
+  }
+  const auto written = node_->Write(Context(), root_.collection, std::move(writes));
+  EXPECT_TRUE(written.status().Is(StatusKind::kConflict));
+  EXPECT_EQ(Rows(), (RowMap{{1, 10}, {2, 21}}));
+}
+
 TEST_F(DataNodeTest, DropChannelGivesEverythingBack) {
   ASSERT_TRUE(Write({{1, 10}}).ok());
   ASSERT_TRUE(node_->Flush(Context(), channel_).ok());

@@ -13,6 +13,35 @@ size_t ByteSize(const channel::LogEntry& entry) {
   return bytes;
 }
 
+channel::LogEntry ToEntry(const model::CollectionMeta& collection, ChannelWrite write) {
+  channel::LogEntry entry;
+  entry.kind = channel::LogEntry::Kind::kWrite;
+  entry.channel = write.channel;
+  entry.schema_version = collection.schema->version;
+  entry.partition = write.partition;
+  entry.delete_partition = write.delete_partition;
+  entry.deleted_keys = std::move(write.deleted_keys);
+  entry.rows = std::move(write.rows);
+  return entry;
+}
+
+/// Conflict when a row of one of the keys came or went after `since`.
+Status CheckUnchanged(const segment::Segment& segment, const model::Column& keys, model::Timestamp since) {
+  const segment::Visibility before = segment.VisibleAt(since);
+  const segment::Visibility now = segment.VisibleAt(model::kMaxTimestamp);
+  if (before.rows == now.rows && before.out == now.out) return {};
+  const auto sees = [](const segment::Visibility& visible, engine::Row row) {
+    return row < visible.rows && (visible.bits() == nullptr || (visible.bits()[row / 64] >> (row % 64) & 1) == 0);
+  };
+  KITE_ASSIGN_OR_RETURN(const auto found, segment.FindKeys(keys));
+  for (const auto& [position, row] : found) {
+    if (sees(before, row) != sees(now, row)) {
+      return Status::Conflict(StatusSubject::kChannel, "a row changed while it was being read; try again");
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<WriteResult> DataNodeImpl::Write(const Context& context, const CollectionPtr& collection,
@@ -24,25 +53,25 @@ Result<WriteResult> DataNodeImpl::Write(const Context& context, const Collection
                                     " MiB of the " + std::to_string(options_.growing_bytes_max >> 20) +
                                     " MiB allowed; retry when the flush under way has ended");
   }
+  std::vector<OwnedPtr> channels;
+  for (const ChannelWrite& write : writes) {
+    KITE_ASSIGN_OR_RETURN(OwnedPtr owned, Find(write.channel));
+    channels.push_back(std::move(owned));
+  }
+  KITE_ASSIGN_OR_RETURN(auto locks, LockUnchanged(writes, channels));
   std::vector<std::pair<OwnedPtr, std::shared_ptr<PendingWrite>>> appended;
   Status failure;
-  for (ChannelWrite& write : writes) {
-    KITE_ASSIGN_OR_RETURN(OwnedPtr owned, Find(write.channel));
-    channel::LogEntry entry;
-    entry.kind = channel::LogEntry::Kind::kWrite;
-    entry.channel = write.channel;
-    entry.schema_version = collection->schema->version;
-    entry.partition = write.partition;
-    entry.delete_partition = write.delete_partition;
-    entry.deleted_keys = std::move(write.deleted_keys);
-    entry.rows = std::move(write.rows);
-    auto pending = Append(*owned, std::move(entry), write.read_timestamp);
+  for (size_t i = 0; i < writes.size(); ++i) {
+    channel::LogEntry entry = ToEntry(*collection, std::move(writes[i]));
+    auto pending =
+        locks.empty() ? Append(*channels[i], std::move(entry)) : AppendLocked(*channels[i], std::move(entry));
     if (!pending.ok()) {
       failure = pending.status();
       break;
     }
-    appended.emplace_back(std::move(owned), std::move(*pending));
+    appended.emplace_back(channels[i], std::move(*pending));
   }
+  locks.clear();
   WriteResult result;
   for (const auto& [owned, pending] : appended) {
     const Result<WriteResult> one = Await(owned, pending);
@@ -61,18 +90,60 @@ Result<WriteResult> DataNodeImpl::Write(const Context& context, const Collection
   return failure;
 }
 
-Result<std::shared_ptr<PendingWrite>> DataNodeImpl::Append(OwnedChannel& owned, channel::LogEntry entry,
-                                                           std::optional<model::Timestamp> read_timestamp) {
+/// With a condition in one of the writes: the locks of all their channels, so that all are written or none is. Conflict
+/// when something that was read has changed.
+Result<std::vector<std::unique_lock<std::mutex>>> DataNodeImpl::LockUnchanged(const std::vector<ChannelWrite>& writes,
+                                                                              const std::vector<OwnedPtr>& channels) {
+  std::vector<std::unique_lock<std::mutex>> locks;
+  if (std::ranges::none_of(writes, [](const ChannelWrite& write) { return write.read_timestamp.has_value(); })) {
+    return locks;
+  }
+  std::map<model::ChannelId, OwnedChannel*> ordered;  // the same for all writers: none waits for another
+  for (size_t i = 0; i < writes.size(); ++i) ordered.emplace(writes[i].channel, channels[i].get());
+  for (const auto& [id, owned] : ordered) {
+    locks.emplace_back(owned->write_mutex);
+    AwaitAppended(*owned);
+  }
+  for (size_t i = 0; i < writes.size(); ++i) {
+    if (!writes[i].read_timestamp || writes[i].deleted_keys.rows == 0) continue;
+    const auto snapshot = channels[i]->channel->Read(writes[i].read_timestamp);
+    if (snapshot.status().Is(StatusKind::kFailedPrecondition, StatusSubject::kChannel)) {
+      return Status::Conflict(StatusSubject::kChannel, "rows were compacted while they were being read; try again");
+    }
+    KITE_RETURN_IF_ERROR(snapshot.status());
+    for (const auto& segment : snapshot->view->growing) {
+      KITE_RETURN_IF_ERROR(CheckUnchanged(*segment, writes[i].deleted_keys, *writes[i].read_timestamp));
+    }
+    for (const auto& segment : snapshot->view->sealed) {
+      KITE_RETURN_IF_ERROR(CheckUnchanged(*segment, writes[i].deleted_keys, *writes[i].read_timestamp));
+    }
+  }
+  return locks;
+}
+
+/// Applies everything that was appended so far. Caller holds write_mutex, so nothing is appended meanwhile.
+void DataNodeImpl::AwaitAppended(OwnedChannel& owned) {
+  std::vector<std::shared_ptr<PendingWrite>> before;
+  {
+    std::lock_guard lock(owned.pending_mutex);
+    before.assign(owned.pending.begin(), owned.pending.end());
+  }
+  for (const auto& pending : before) pending->state.wait(PendingWrite::kQueued);
+  Drain(owned);
+}
+
+Result<std::shared_ptr<PendingWrite>> DataNodeImpl::Append(OwnedChannel& owned, channel::LogEntry entry) {
+  std::lock_guard lock(owned.write_mutex);
+  return AppendLocked(owned, std::move(entry));
+}
+
+Result<std::shared_ptr<PendingWrite>> DataNodeImpl::AppendLocked(OwnedChannel& owned, channel::LogEntry entry) {
   auto pending = std::make_shared<PendingWrite>();
   pending->bytes = ByteSize(entry);
   pending->entry = std::move(entry);
-  std::lock_guard lock(owned.write_mutex);
   KITE_RETURN_IF_ERROR(owned.channel->status());
   if (owned.closed || !started_.load() || stopping_.load()) {
     return Status::Unavailable(StatusSubject::kChannel, "the collection is being closed; nothing was written");
-  }
-  if (read_timestamp) {
-    KITE_RETURN_IF_ERROR(CheckUnchanged(owned, pending->entry.deleted_keys, *read_timestamp));
   }
   KITE_RETURN_IF_ERROR(WriterOf(owned.channel->stream()).status());
   pending->entry.timestamp = owned.clock.Next(deps_.clock->NowMicros() / 1000);
@@ -114,32 +185,6 @@ Status DataNodeImpl::AppendToLog(uint32_t stream, const std::vector<std::string_
   }
   Warn(appended.message() + "; it was opened again");
   return (*next)->Append(pieces, done);
-}
-
-/// Caller holds write_mutex, so nothing is appended meanwhile.
-Status DataNodeImpl::CheckUnchanged(OwnedChannel& owned, const model::Column& keys, model::Timestamp since) {
-  std::vector<std::shared_ptr<PendingWrite>> before;
-  {
-    std::lock_guard lock(owned.pending_mutex);
-    before.assign(owned.pending.begin(), owned.pending.end());
-  }
-  for (const auto& pending : before) pending->state.wait(PendingWrite::kQueued);
-  Drain(owned);
-  const channel::ViewPtr view = owned.channel->view();
-  const auto check = [&](const segment::Segment& segment) -> Status {
-    KITE_ASSIGN_OR_RETURN(const auto found, segment.FindKeys(keys));
-    for (const auto& [position, row] : found) {
-      if (segment.timestamp_of(row) > since) {
-        return Status::Conflict(StatusSubject::kChannel, "a row changed while it was being read; try again");
-      }
-    }
-    return {};
-  };
-  for (const auto& segment : view->growing) KITE_RETURN_IF_ERROR(check(*segment));
-  for (const auto& segment : view->sealed) {
-    if (segment->meta().max_timestamp > since) KITE_RETURN_IF_ERROR(check(*segment));
-  }
-  return {};
 }
 
 /// Applies what is durable at the head of the queue, in log order.
@@ -197,7 +242,7 @@ void DataNodeImpl::AfterWrite(const OwnedPtr& owned) {
 }
 
 Result<WriteResult> DataNodeImpl::AppendAndAwait(const OwnedPtr& owned, channel::LogEntry entry) {
-  KITE_ASSIGN_OR_RETURN(const auto pending, Append(*owned, std::move(entry), std::nullopt));
+  KITE_ASSIGN_OR_RETURN(const auto pending, Append(*owned, std::move(entry)));
   return Await(owned, pending);
 }
 
