@@ -30,7 +30,6 @@ Result<model::Consistency> DecodeConsistency(const Request& request) {
 }
 
 Status CheckSearchFeatures(const pb::SearchRequest& request, const Params& params) {
-  if (request.has_ids()) return NotYet("search by primary keys");
   if (request.sub_reqs_size() > 0) return NotYet("hybrid search");
   if (request.has_function_score()) return NotYet("re-ranking with a function score");
   if (request.function_chains_size() > 0) return NotYet("search with function chains");
@@ -52,7 +51,7 @@ Result<DataType> QueryType(int placeholder_type) {
   return BadParameter("query vectors of type " + std::to_string(placeholder_type) + " do not exist");
 }
 
-Status DecodeQueries(const Call& call, const pb::SearchRequest& request, model::SearchRequest& decoded) {
+Status DecodeVectors(const Call& call, const pb::SearchRequest& request, model::SearchRequest& decoded) {
   const std::string& bytes = request.placeholder_group();
   auto* group = google::protobuf::Arena::CreateMessage<pb_common::PlaceholderGroup>(call.arena.get());
   if (!group->ParseFromString(bytes)) return BadParameter("placeholder_group is not a valid PlaceholderGroup message");
@@ -67,9 +66,29 @@ Status DecodeQueries(const Call& call, const pb::SearchRequest& request, model::
   }
   decoded.query_count = decoded.queries.size();
   decoded.owner = call.arena;
+  return {};
+}
+
+/// Primary keys in place of query vectors.
+void DecodeKeys(const pb::SearchRequest& request, model::SearchRequest& decoded) {
+  const pb_schema::IDs& ids = request.ids();
+  const bool texts = ids.has_str_id();
+  model::ColumnBuilder keys(model::FieldId(), texts ? DataType::kVarChar : DataType::kInt64, DataType::kNone, 0, false);
+  for (const int64_t id : ids.int_id().data()) keys.AppendFixed(id);
+  for (const std::string& id : ids.str_id().data()) keys.AppendBytes(id);
+  decoded.query_keys = keys.Finish();
+  decoded.query_count = decoded.query_keys.rows;
+}
+
+Status DecodeQueries(const Call& call, const pb::SearchRequest& request, model::SearchRequest& decoded) {
+  if (request.has_ids()) {
+    DecodeKeys(request, decoded);
+  } else {
+    KITE_RETURN_IF_ERROR(DecodeVectors(call, request, decoded));
+  }
   if (request.nq() != 0 && request.nq() != static_cast<int64_t>(decoded.query_count)) {
     return BadParameter("nq is " + std::to_string(request.nq()) + ", but the request carries " +
-                        std::to_string(decoded.query_count) + " query vectors");
+                        std::to_string(decoded.query_count) + (request.has_ids() ? " ids" : " query vectors"));
   }
   return {};
 }

@@ -201,7 +201,10 @@ TEST_F(ServiceTest, SearchIteratorsAndGroups) {
   EXPECT_TRUE(reply.results().has_search_iterator_v2_results());
   Replay<pb::SearchResults>("Search_sparse");
   EXPECT_EQ(roles_.searched->vector_type, model::DataType::kSparseFloatVector);
-  EXPECT_EQ(Replay<pb::SearchResults>("Search_ids").status().code(), 10);
+  EXPECT_EQ(Replay<pb::SearchResults>("Search_ids").status().code(), 0);
+  EXPECT_EQ(roles_.searched->query_keys.rows, roles_.searched->query_count);
+  EXPECT_GT(roles_.searched->query_count, 0U);
+  EXPECT_TRUE(roles_.searched->queries.empty());
 }
 
 TEST_F(ServiceTest, AnEmptySearchResultStillHasItsShape) {

@@ -420,7 +420,10 @@ Result<CollectionMeta> CollectionFromJson(std::string_view text) {
   meta.created = reader.Time("created");
   meta.updated = reader.Time("updated");
   KITE_RETURN_IF_ERROR(reader.Finish());
-  if (meta.streams.empty() || meta.FindPartition(kDefaultPartitionName) == nullptr) {
+  const bool has_partitions = meta.schema->partition_key() != nullptr
+                                  ? !meta.partitions.empty()
+                                  : meta.FindPartition(kDefaultPartitionName) != nullptr;
+  if (meta.streams.empty() || !has_partitions) {
     return Status::Corruption(StatusSubject::kMeta, "the metadata of collection " + meta.name() +
                                                         " lacks its shards or partitions");
   }

@@ -42,7 +42,8 @@ struct CollectionMeta {
   std::shared_ptr<const CollectionSchema> schema;  ///< schema->name is the collection's real name
   ConsistencyLevel consistency = ConsistencyLevel::kBounded;
   Properties properties;
-  std::vector<PartitionMeta> partitions;  ///< in order of creation; `_default` first
+  std::vector<PartitionMeta> partitions;  ///< in order of creation; `_default` first,
+                                          ///< with a partition key `_default_0`, `_default_1` ...
   std::vector<uint32_t> streams;          ///< per shard: the log stream its channel is in
   std::vector<std::string> aliases;       ///< sorted
   Timestamp created;

@@ -77,6 +77,7 @@ struct SearchRequest {
   size_t query_count = 0;
   std::vector<std::string_view> queries;  ///< one per query: raw little-endian bytes; point into `owner`
   std::shared_ptr<const void> owner;
+  Column query_keys;  ///< in place of `queries`: the vectors of the rows with these primary keys; type kNone: unused
   int64_t limit = 0;
   int64_t offset = 0;
   Properties params;                    ///< ef, nprobe, radius, range_filter, ... as texts

@@ -242,6 +242,20 @@ Status CheckDefault(const FieldSchema& field) {
                     std::string(DataTypeName(field.type)) + ", name:" + field.name);
 }
 
+Status CheckPartitionKey(const FieldSchema& field) {
+  if (field.is_primary_key) {
+    return FieldError("the partition key field must not be primary field: field " + field.name);
+  }
+  if (field.type != DataType::kInt64 && field.type != DataType::kVarChar) {
+    return FieldError("the data type of partition key should be Int64 or VarChar, but field " +
+                      field.name + " is " + std::string(DataTypeName(field.type)));
+  }
+  if (field.nullable) {
+    return FieldError("partition key field not support nullable: field " + field.name);
+  }
+  return {};
+}
+
 /// Flags that only some fields may carry.
 Status CheckRole(const FieldSchema& field) {
   if (field.is_primary_key && field.type != DataType::kInt64 && field.type != DataType::kVarChar) {
@@ -255,10 +269,7 @@ Status CheckRole(const FieldSchema& field) {
     return FieldError("only primary field can specify AutoID with true, field name = " +
                       field.name);
   }
-  if (field.is_partition_key) {
-    return Status::Unimplemented("field " + field.name +
-                                 " is a partition key; partition keys are not supported yet");
-  }
+  if (field.is_partition_key) KITE_RETURN_IF_ERROR(CheckPartitionKey(field));
   const bool can_cluster = IsNumber(field.type) || field.type == DataType::kVarChar;
   if (field.is_clustering_key && !can_cluster) {
     return FieldError("clustering key should be a number or VarChar, but field " + field.name +
@@ -276,8 +287,13 @@ Status CheckRole(const FieldSchema& field) {
 Status CheckTogether(const CollectionSchema& schema, const SchemaLimits& limits) {
   const FieldSchema* primary = nullptr;
   const FieldSchema* clustering = nullptr;
+  const FieldSchema* partition = nullptr;
   size_t vectors = 0;
   for (const FieldSchema& field : schema.fields) {
+    if (field.is_partition_key && partition != nullptr) {
+      return SchemaError("there are more than one partition key, field name = " + partition->name +
+                         ", " + field.name);
+    }
     if (field.is_primary_key && primary != nullptr) {
       return SchemaError("there are more than one primary key, field name = " + primary->name +
                          ", " + field.name);
@@ -288,6 +304,7 @@ Status CheckTogether(const CollectionSchema& schema, const SchemaLimits& limits)
     }
     if (field.is_primary_key) primary = &field;
     if (field.is_clustering_key) clustering = &field;
+    if (field.is_partition_key) partition = &field;
     if (IsVector(field.type)) ++vectors;
   }
   if (primary == nullptr) return SchemaError("primary key is not specified");
@@ -343,6 +360,11 @@ const FieldSchema& CollectionSchema::primary_key() const {
 
 const FieldSchema* CollectionSchema::dynamic_field() const {
   const auto found = std::ranges::find_if(fields, &FieldSchema::is_dynamic);
+  return found == fields.end() ? nullptr : &*found;
+}
+
+const FieldSchema* CollectionSchema::partition_key() const {
+  const auto found = std::ranges::find_if(fields, &FieldSchema::is_partition_key);
   return found == fields.end() ? nullptr : &*found;
 }
 

@@ -59,6 +59,7 @@ struct CollectionSchema {
   [[nodiscard]] const FieldSchema* Find(FieldId id) const;
   [[nodiscard]] const FieldSchema& primary_key() const;
   [[nodiscard]] const FieldSchema* dynamic_field() const;
+  [[nodiscard]] const FieldSchema* partition_key() const;
 
   friend bool operator==(const CollectionSchema&, const CollectionSchema&) = default;
 };

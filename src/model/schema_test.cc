@@ -242,11 +242,24 @@ TEST(PrepareSchema, TypesNotBuilt) {
   ExpectInvalidField(Scalar("f", static_cast<DataType>(77)), "data type 77 is not valid");
 }
 
+TEST(PrepareSchema, PartitionKeys) {
+  FieldSchema key = VarChar("tenant");
+  key.is_partition_key = true;
+  const auto prepared = PrepareSchema(Schema({key}), SchemaLimits());
+  ASSERT_TRUE(prepared.ok()) << prepared.status();
+  EXPECT_EQ(prepared->partition_key()->name, "tenant");
+  EXPECT_EQ(PrepareSchema(Schema({VarChar("tenant")}), SchemaLimits())->partition_key(), nullptr);
+  FieldSchema second = Scalar("other", DataType::kInt64);
+  second.is_partition_key = true;
+  ExpectInvalid(Schema({key, second}), "more than one partition key");
+  key.nullable = true;
+  ExpectInvalidField(key, "not support nullable");
+  second.type = DataType::kInt32;
+  ExpectInvalidField(second, "should be Int64 or VarChar, but field other is Int32");
+}
+
 TEST(PrepareSchema, FeaturesNotBuilt) {
-  FieldSchema field = VarChar("tenant");
-  field.is_partition_key = true;
-  ExpectRefused(Schema({field}), StatusKind::kUnimplemented, "field tenant is a partition key");
-  field = VarChar("text");
+  FieldSchema field = VarChar("text");
   field.type_params["enable_match"] = "true";
   ExpectRefused(Schema({field}), StatusKind::kUnimplemented, "field text has enable_match");
   field.type_params["enable_match"] = "false";

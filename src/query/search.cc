@@ -219,7 +219,9 @@ Result<std::vector<std::vector<Hit>>> SearchAndReduce(const Context& context, Ex
   }
   std::vector<std::vector<Hit>> ranked(taken.size());
   for (size_t query = 0; query < taken.size(); ++query) {
-    for (const Candidate& c : taken[query]) ranked[query].push_back({c.score, {found[c.found].segment, c.row}, c.group});
+    for (const Candidate& hit : taken[query]) {
+      ranked[query].push_back({hit.score, {found[hit.found].segment, hit.row}, hit.group});
+    }
   }
   return ranked;
 }

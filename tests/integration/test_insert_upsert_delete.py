@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from harness import wire
+from harness.clients import connect
 from harness.collections import (
     count,
     create,
@@ -121,6 +124,123 @@ def test_partial_upsert_keeps_what_is_not_named(client, name):
     assert np.asarray(got[2]["vec"], np.float32).tobytes() == rows[2]["vec"].tobytes()
     assert got[3]["num"] == rows[3]["num"]
     assert count(client, name) == 5
+
+
+WIDE = [
+    key_field(),
+    ("num", DataType.INT64, {"nullable": True}),
+    ("kind", DataType.VARCHAR, {"max_length": 20, "default_value": "plain"}),
+    ("real", DataType.DOUBLE, {}),
+    vector_field(4),
+    vector_field(2, "second"),
+]
+
+
+def wide_row(key: int, **changes) -> dict:
+    values = {"num": key, "kind": f"k{key}", "real": key / 2, "extra": key}
+    return {"id": key, **values, "vec": [key] * 4, "second": [-key] * 2, **changes}
+
+
+@pytest.mark.parametrize("flushed", [False, True], ids=["growing", "sealed"])
+@pytest.mark.parametrize("shards", [1, 3])
+def test_partial_upsert_of_each_column(client, name, flushed, shards):
+    create(client, name, WIDE, dynamic=True, num_shards=shards)
+    insert(client, name, [wide_row(i) for i in range(10)])
+    if flushed:
+        client.flush(name)
+    expected = {i: wide_row(i) for i in range(10)}
+
+    def change(*rows: dict) -> None:
+        assert client.upsert(name, list(rows), partial_update=True)["upsert_count"] == len(rows)
+        for row in rows:
+            expected[row["id"]].update(row)
+        assert all_rows(client, name) == expected
+
+    change({"id": 1, "num": None}, {"id": 7, "num": 70})
+    change({"id": 2, "vec": [0.5] * 4})
+    change({"id": 2, "second": [1.5] * 2}, {"id": 3, "second": [2.5] * 2})
+    change({"id": 4, "kind": "x", "real": 0.25})
+    change({"id": 5, "extra": {"deep": [1, 2**60]}, "more": None}, {"id": 6, "extra": "six"})
+    change({"id": 8})
+    client.flush(name)
+    assert all_rows(client, name) == expected
+    hits = client.search(name, data=[[0.5] * 4], anns_field="vec", limit=1)[0]
+    assert [hit.id for hit in hits] == [2]
+
+
+def test_partial_upsert_of_keys_that_are_not_there(client, name):
+    """A new row needs what an insert needs; nothing is written when one of the rows lacks it."""
+    create(client, name, WIDE, dynamic=True)
+    insert(client, name, [wide_row(1)])
+    with pytest.raises(MilvusException, match="primary key 2 .*vec"):
+        client.upsert(name, [{"id": 1, "num": 9, "real": 1.0}, {"id": 2, "num": 9, "real": 1.0}], partial_update=True)
+    assert all_rows(client, name) == {1: wide_row(1)}
+    new = {"id": 3, "real": 1.0, "vec": [3.0] * 4, "second": [3.0] * 2}
+    client.upsert(name, [new], partial_update=True)
+    assert all_rows(client, name)[3] == {**new, "num": None, "kind": "plain"}
+    with pytest.raises(MilvusException, match="duplicate primary keys.* 3"):
+        client.upsert(name, [{"id": 3, "num": 1}, {"id": 3, "num": 2}], partial_update=True)
+    with pytest.raises(MilvusException, match="(?i)primary|missed|id"):
+        client.upsert(name, [{"num": 1}], partial_update=True)
+
+
+def test_partial_upsert_with_text_keys_of_a_collection_that_is_not_loaded(client, name):
+    create(client, name, [key_field(DataType.VARCHAR), ("num", DataType.INT64, {}), vector_field(4)], load=False)
+    rows = [{"id": f"k{i}", "num": i, "vec": [float(i)] * 4} for i in range(20)]
+    insert(client, name, rows)
+    client.upsert(name, [{"id": f"k{i}", "num": -i} for i in (19, 3, 10)], partial_update=True)  # not loaded
+    client.load_collection(name)
+    got = {row["id"]: row for row in client.query(name, filter="id != ''", output_fields=["*"])}
+    assert got == {row["id"]: {**row, "num": -i if i in (3, 10, 19) else i} for i, row in enumerate(rows)}
+
+
+def test_partial_upsert_with_auto_id_gives_a_new_key(client, name):
+    create(client, name, [key_field(), ("num", DataType.INT64, {}), vector_field(2)], auto_id=True, num_shards=2)
+    keys = client.insert(name, [{"num": i, "vec": [float(i), 0]} for i in range(6)])["ids"]
+    result = client.upsert(name, [{"id": keys[4], "num": 40}, {"id": keys[1], "num": 10}], partial_update=True)
+    rows = client.query(name, filter="num >= 0", output_fields=["*"])
+    assert sorted((row["num"], row["vec"][0]) for row in rows) == [(0, 0), (2, 2), (3, 3), (5, 5), (10, 1), (40, 4)]
+    made = [row["id"] for row in rows if row["num"] >= 10]
+    assert not set(made) & set(keys)
+    if "primary_keys" in result or "ids" in result:
+        assert set(result.get("primary_keys") or result.get("ids")) == set(made)
+
+
+def test_partial_upserts_side_by_side_are_not_lost(server, client, name):
+    """Each thread changes columns of its own in the same rows, others delete and insert anew."""
+    fields = [key_field(), *[(f"n{i}", DataType.INT64, {}) for i in range(4)], vector_field(2)]
+    create(client, name, fields, num_shards=2)
+    insert(client, name, [{"id": key, **{f"n{i}": 0 for i in range(4)}, "vec": [0.0, 1.0]} for key in range(5)])
+    rounds = 25
+
+    def work(column: int) -> None:
+        own = connect(server)
+        for value in range(1, rounds + 1):
+            own.upsert(name, [{"id": key, f"n{column}": value} for key in range(5)], partial_update=True)
+        own.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    for row in client.query(name, filter="id >= 0", output_fields=["*"]):
+        assert [row[f"n{i}"] for i in range(4)] == [rounds] * 4
+    assert count(client, name) == 5
+
+
+def test_a_dynamic_key_with_the_name_of_a_field_is_refused(server, client, name):
+    create(client, name, [key_field(), ("num", DataType.INT64, {"nullable": True}), vector_field(2)], dynamic=True)
+    for text in (b'{"num": 5}', b'{"a": {"b": 1}, "n\\u0075m": 5}', b'{"$meta": 1}', b'{"vec": null}'):
+        column = wire.schema.FieldData(
+            type=wire.schema.JSON,
+            field_name="$meta",
+            is_dynamic=True,
+            scalars=wire.schema.ScalarField(json_data=wire.schema.JSONArray(data=[b"{}", text])),
+        )
+        columns = [wire.int64_column("id", [1, 2]), column, wire.vector_column("vec", [0.5] * 4, 2)]
+        with wire.stub(server.address) as stub:
+            status = stub.Insert(wire.insert_request(name, columns, 2)).status
+        assert status.code == 1100 and "static field name" in status.reason and "row 1" in status.reason, text
+    client.insert(name, [{"id": 1, "vec": [0.5, 0.5], "deep": {"num": 5, "id": 6}}])
+    assert client.query(name, filter="deep['num'] == 5")[0]["id"] == 1
 
 
 def test_delete_by_keys_growing_and_sealed(client, name):

@@ -104,6 +104,84 @@ def test_partition_keys(client, name):
     assert count(client, name) == 49
 
 
+CITY = ("city", DataType.VARCHAR, {"max_length": 20, "is_partition_key": True})
+
+
+def test_partition_keys_over_shards(client, name):
+    fields = [key_field(), ("num", DataType.INT64, {"is_partition_key": True}), vector_field(4)]
+    create(client, name, fields, num_shards=3)
+    assert client.describe_collection(name)["num_partitions"] == 16
+    assert sorted(client.list_partitions(name)) == sorted(f"_default_{i}" for i in range(16))
+    data = vectors(200, 4)
+    insert(client, name, [{"id": i, "num": i % 20 - 10, "vec": data[i]} for i in range(200)])
+    counts = [client.get_partition_stats(name, f"_default_{i}")["row_count"] for i in range(16)]
+    assert sum(counts) == 200 and sum(n > 0 for n in counts) > 4 and all(n % 10 == 0 for n in counts)
+    for text, chosen in [
+        ("num == -3", lambda n: n == -3),
+        ("num in [-3, 4, 99]", lambda n: n in (-3, 4)),
+        ("num == 1 or num == 2", lambda n: n in (1, 2)),
+        ("num == 1 or id < 40", None),
+        ("not (num == 1)", lambda n: n != 1),
+        ("num > 3", lambda n: n > 3),
+        ("num in []", lambda n: False),
+    ]:
+        expected = [i for i in range(200) if (i < 40 or i % 20 == 11 if chosen is None else chosen(i % 20 - 10))]
+        assert keys_of(client.query(name, filter=text)) == expected, text
+        hits = client.search(name, data=[data[0]], anns_field="vec", limit=200, filter=text)[0]
+        assert sorted(hit.id for hit in hits) == expected, text
+    # An upsert moves a row to the partition of its new key, and a row is there once.
+    client.upsert(name, [{"id": i, "num": 5, "vec": data[i]} for i in range(50)])
+    assert count(client, name) == 200
+    assert keys_of(client.query(name, filter="num == 5 and id < 50")) == list(range(50))
+    client.upsert(name, [{"id": 7, "num": 6}], partial_update=True)
+    assert keys_of(client.query(name, filter="num == 6 and id < 50")) == [7]
+    assert client.delete(name, filter="num == 5 and id < 50")["delete_count"] == 49
+    client.flush(name)
+    assert count(client, name) == 151
+    client.release_collection(name)
+    client.load_collection(name)
+    assert keys_of(client.query(name, filter="num == 6 and id < 50")) == [7]
+
+
+def test_partitions_of_a_key_are_the_servers(client, name):
+    create(client, name, [key_field(), CITY, vector_field(4)], num_partitions=4)
+    row = {"id": 1, "city": "a", "vec": [0.0] * 4}
+    part = "_default_1"
+    for call in (
+        lambda: client.insert(name, [row], partition_name=part),
+        lambda: client.upsert(name, [row], partition_name=part),
+        lambda: client.upsert(name, [row], partition_name=part, partial_update=True),
+        lambda: client.delete(name, ids=[1], partition_name=part),
+        lambda: client.query(name, filter="id > 0", partition_names=[part]),
+        lambda: client.search(name, data=[[0.0] * 4], anns_field="vec", partition_names=[part]),
+        lambda: client.create_partition(name, "p"),
+        lambda: client.drop_partition(name, part),
+        lambda: client.load_partitions(name, [part]),
+        lambda: client.release_partitions(name, [part]),
+    ):
+        with pytest.raises(MilvusException, match="if partition key mode is used"):
+            call()
+    assert count(client, name) == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "options", "words"),
+    [
+        ([CITY, ("other", DataType.INT64, {"is_partition_key": True})], {}, "(?i)partition key"),
+        ([("city", DataType.DOUBLE, {"is_partition_key": True})], {}, "(?i)partition key"),
+        ([("city", DataType.INT64, {"is_partition_key": True, "nullable": True})], {}, "null"),
+        ([CITY], {"num_partitions": 1025}, "1025"),
+        ([CITY], {"properties": {"partitionkey.isolation": True}}, "isolation"),
+        ([], {"num_partitions": 3}, "(?i)partition key"),
+    ],
+    ids=["two", "double", "nullable", "too-many", "isolation", "no-key"],
+)
+def test_wrong_partition_keys_are_refused(client, name, fields, options, words):
+    with pytest.raises(MilvusException, match=words):
+        create(client, name, [key_field(), *fields, vector_field(4)], load=False, **options)
+    assert not client.has_collection(name)
+
+
 def test_many_partitions(client, name):
     simple(client, name, load=False)
     for i in range(100):

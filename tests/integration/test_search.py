@@ -236,6 +236,42 @@ def test_the_values_that_hits_are_grouped_by(server, collection, metric, data):
     assert reply.status.code == 1100 and "groupBy" in reply.status.reason
 
 
+def by_keys(server, collection: str, metric: str, keys: list, **parameters):
+    if keys and isinstance(keys[0], str):
+        ids = wire.schema.IDs(str_id=wire.schema.StringArray(data=keys))
+    else:
+        ids = wire.schema.IDs(int_id=wire.schema.LongArray(data=keys))
+    request = wire.search_request(collection, b"", len(keys), metric_type=metric, **parameters)
+    request.ids.CopyFrom(ids)
+    with wire.stub(server.address) as stub:
+        return stub.Search(request)
+
+
+BY_KEYS = pytest.mark.skipif("ids" not in wire.pb.SearchRequest.DESCRIPTOR.fields_by_name, reason="a newer client's")
+
+
+@BY_KEYS
+def test_search_by_primary_keys(client, collection, metric, data):
+    """Rows of the sealed half and the growing half, a key twice."""
+    keys = [400, 3, 299, 3]
+    result = client.search(collection, ids=keys, limit=5, anns_field="vec", filter="num > 100")
+    assert len(result) == 4
+    for key, hits in zip(keys, result, strict=True):
+        assert_same_ranking(pairs(hits), expected_pairs(metric, data, data[key], range(11, ROWS))[:5])
+
+
+@BY_KEYS
+def test_search_by_keys_that_do_not_fit(server, collection, metric):
+    reply = by_keys(server, collection, metric, [3, 9999])
+    assert reply.status.code == 1100 and "9999" in reply.status.reason and "do not exist" in reply.status.reason
+    reply = by_keys(server, collection, metric, ["a"])
+    assert reply.status.code == 1100 and "VarChar" in reply.status.reason and "Int64" in reply.status.reason
+    reply = by_keys(server, collection, metric, [])
+    assert reply.status.code == 1100 and "nq" in reply.status.reason
+    reply = by_keys(server, collection, metric, [1] * 16385)
+    assert reply.status.code == 1100 and "16385" in reply.status.reason
+
+
 # -- without the shared collection ------------------------------------------------------------------------------------
 
 
@@ -308,6 +344,17 @@ def test_wrong_groupings_are_refused(client, names, parameters, words):
     create(client, name, fields, metric="L2")
     with pytest.raises(MilvusException, match=words):
         client.search(name, data=[[0.0] * 4], limit=3, **parameters)
+
+
+@BY_KEYS
+def test_search_by_text_keys(client, name):
+    create(client, name, [key_field(DataType.VARCHAR), vector_field(4)], metric="L2")
+    insert(client, name, [{"id": f"k{i}", "vec": [float(i)] * 4} for i in range(9)])
+    client.delete(name, ids=["k4"])
+    hits = client.search(name, ids=["k5", "k0"], limit=2, anns_field="vec")
+    assert [[hit.id for hit in found] for found in hits] == [["k5", "k6"], ["k0", "k1"]]
+    with pytest.raises(MilvusException, match="k4"):
+        client.search(name, ids=["k4"], limit=2, anns_field="vec")
 
 
 @pytest.mark.parametrize("flushed", [False, True], ids=["growing", "sealed"])

@@ -371,14 +371,44 @@ Result<NodePtr> Binder::In(NodeId id, bool negated) {
 }
 
 void Binder::RecordKeys(NodeId id, bool negated, const Value& value, const ConstantList& list) {
-  if (id != tree_.root || negated || !value.is_column()) return;
+  if (negated || !value.is_column()) return;
   const FieldRef& field = value.operand.field;
   const model::FieldSchema* schema = schema_.Find(field.id);
-  if (schema == nullptr || !schema->is_primary_key) return;
+  if (schema == nullptr || !(schema->is_primary_key || schema->is_partition_key)) return;
   const bool fits = std::all_of(list.begin(), list.end(), [&](const Constant& constant) {
     return KindFits(field.type, constant);
   });
-  if (fits) facts_.keys = KeyColumn(field, list);
+  if (!fits) return;
+  if (schema->is_primary_key && id == tree_.root) facts_.keys = KeyColumn(field, list);
+  if (schema->is_partition_key) partition_values_[id] = list;
+}
+
+const ConstantList* Binder::PartitionValues(NodeId id) {
+  const SyntaxNode& node = tree_.at(id);
+  if (node.kind != SyntaxKind::kLogical) {
+    const auto it = partition_values_.find(id);
+    return it == partition_values_.end() ? nullptr : &it->second;
+  }
+  const ConstantList* fewest = nullptr;
+  ConstantList all;
+  for (const NodeId child : node.children) {
+    const ConstantList* values = PartitionValues(child);
+    if (values == nullptr) {
+      if (node.op == Op::kOr) return nullptr;
+      continue;
+    }
+    if (fewest == nullptr || values->size() < fewest->size()) fewest = values;
+    if (node.op == Op::kOr) all.insert(all.end(), values->begin(), values->end());
+  }
+  if (node.op == Op::kAnd) return fewest;
+  return &(partition_values_[id] = std::move(all));
+}
+
+void Binder::FindPartitionValues() {
+  if (partition_values_.empty()) return;
+  const ConstantList* values = PartitionValues(tree_.root);
+  const model::FieldSchema& field = *schema_.partition_key();
+  if (values != nullptr) facts_.partition_values = KeyColumn(Reference(field), *values);
 }
 
 Result<NodePtr> Binder::Pattern(const SyntaxNode& node, bool negated) {

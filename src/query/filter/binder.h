@@ -2,6 +2,7 @@
 // constants, pushes negation to the leaves, and chooses the node for each predicate.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,7 +20,8 @@ namespace kite::query::filter {
 struct BoundFacts {
   size_t node_count = 0;
   std::vector<model::FieldId> fields;
-  std::optional<model::Column> keys;  // see Filter::keys()
+  std::optional<model::Column> keys;              // see Filter::keys()
+  std::optional<model::Column> partition_values;  // see Filter::partition_values()
 };
 
 class Binder {
@@ -29,7 +31,11 @@ class Binder {
       : text_(text), tree_(tree), schema_(schema), templates_(templates) {}
 
   /// Once.
-  Result<NodePtr> Bind() { return Predicate(tree_.root, false); }
+  Result<NodePtr> Bind() {
+    KITE_ASSIGN_OR_RETURN(NodePtr root, Predicate(tree_.root, false));
+    FindPartitionValues();
+    return root;
+  }
   /// After Bind.
   BoundFacts& facts() { return facts_; }
 
@@ -98,6 +104,9 @@ class Binder {
                                       ConstantList list) const;
   NodePtr PredicateNode(Value value, RowPredicatePtr predicate, bool negated);
   void RecordKeys(NodeId id, bool negated, const Value& value, const ConstantList& list);
+  /// The values that the partition key has in every row that matches a predicate; null when any.
+  const ConstantList* PartitionValues(NodeId id);
+  void FindPartitionValues();
   NodePtr Numbered(NodePtr node);
 
   [[nodiscard]] Status Failure(const SyntaxNode& node, const std::string& what) const;
@@ -110,6 +119,7 @@ class Binder {
   const model::CollectionSchema& schema_;
   const model::Templates& templates_;
   BoundFacts facts_;
+  std::map<NodeId, ConstantList> partition_values_;  // of the predicates that name them
 };
 
 /// The path that a kField node names in a JSON field of the schema, or nothing when it names no

@@ -38,6 +38,7 @@ Result<std::shared_ptr<const Filter>> Filter::Parse(std::string_view text,
   result->node_count_ = binder.facts().node_count;
   result->fields_ = std::move(binder.facts().fields);
   result->keys_ = std::move(binder.facts().keys);
+  result->partition_values_ = std::move(binder.facts().partition_values);
   return std::shared_ptr<const Filter>(std::move(result));
 }
 

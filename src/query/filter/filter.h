@@ -88,6 +88,10 @@ class Filter {
 
   /// The keys, in the order given, when the filter is exactly `pk in [...]` or `pk == constant`.
   [[nodiscard]] const std::optional<model::Column>& keys() const { return keys_; }
+  /// Values of the partition key of which every row that matches has one; nothing when it may have any.
+  [[nodiscard]] const std::optional<model::Column>& partition_values() const {
+    return partition_values_;
+  }
   /// The fields that it reads, without duplicates.
   [[nodiscard]] const std::vector<model::FieldId>& fields() const { return fields_; }
 
@@ -98,6 +102,7 @@ class Filter {
   size_t node_count_ = 0;
   std::vector<model::FieldId> fields_;
   std::optional<model::Column> keys_;
+  std::optional<model::Column> partition_values_;
 };
 
 }  // namespace kite::query

@@ -310,6 +310,40 @@ TEST(FilterParse, KeysOfPlainKeyLookups) {
   EXPECT_EQ(keys("i64 == 3"), "none");
 }
 
+TEST(FilterParse, ValuesOfThePartitionKey) {
+  model::CollectionSchema schema = TestSchema();
+  for (model::FieldSchema& field : schema.fields) field.is_partition_key = field.name == "i64";
+  const auto values = [&](std::string_view text) {
+    const auto filter = Filter::Parse(text, schema, {});
+    EXPECT_TRUE(filter.ok()) << filter.status();
+    std::string shown = "any";
+    if (filter.ok() && (*filter)->partition_values()) {
+      const model::Column& column = *(*filter)->partition_values();
+      shown.clear();
+      for (size_t i = 0; i < column.rows; ++i) {
+        shown += std::to_string(column.Values<int64_t>()[i]) + " ";
+      }
+    }
+    return shown;
+  };
+  EXPECT_EQ(values("i64 == 3"), "3 ");
+  EXPECT_EQ(values("4 == i64"), "4 ");
+  EXPECT_EQ(values("i64 in [7, 5]"), "7 5 ");
+  EXPECT_EQ(values("i8 > 1 and (i64 in [7, 5] and i8 < 3)"), "7 5 ");
+  EXPECT_EQ(values("i64 in [7, 5, 3] and i64 == 5"), "5 ");
+  EXPECT_EQ(values("i64 == 1 or i64 in [2, 3]"), "1 2 3 ");
+  EXPECT_EQ(values("(i64 == 1 and i8 == 2) or (i8 == 3 and i64 == 4)"), "1 4 ");
+  EXPECT_EQ(values("i64 == 1 or i8 == 2"), "any");
+  EXPECT_EQ(values("not (i64 == 1)"), "any");
+  EXPECT_EQ(values("not (i64 != 1)"), "any");
+  EXPECT_EQ(values("not (i64 == 1 or i8 == 2)"), "any");
+  EXPECT_EQ(values("i64 != 1"), "any");
+  EXPECT_EQ(values("i64 not in [1]"), "any");
+  EXPECT_EQ(values("i64 > 1"), "any");
+  EXPECT_EQ(values("i8 == 1"), "any");
+  EXPECT_EQ(values(""), "any");
+}
+
 TEST(FilterParse, TextKeys) {
   model::CollectionSchema schema = TestSchema();
   schema.fields[0].is_primary_key = false;

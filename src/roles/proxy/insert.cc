@@ -51,77 +51,87 @@ Column KeysOf(const Column& keys, const model::FieldSchema& key_field, const std
 
 }  // namespace
 
-std::vector<ChannelWrite> SplitByShard(const model::CollectionMeta& collection, model::PartitionId partition,
-                                       model::RowBatch rows, const Column& deleted_keys) {
+std::vector<ChannelWrite> SplitWrites(const model::CollectionMeta& collection,
+                                      const std::vector<model::PartitionId>& partitions, model::RowBatch rows,
+                                      const Column& deleted_keys) {
   const model::CollectionSchema& schema = *collection.schema;
   const model::FieldSchema& key_field = schema.primary_key();
   const uint32_t shards = collection.shards();
-  std::vector<ChannelWrite> writes(shards);
-  std::vector<std::vector<uint32_t>> row_lists(shards);
-  std::vector<std::vector<uint32_t>> key_lists(shards);
-  if (shards > 1) {
-    const Column* keys = rows.Find(key_field.id);
-    for (uint32_t row = 0; row < rows.rows; ++row) row_lists[ShardOf(*keys, row, shards)].push_back(row);
-    for (uint32_t row = 0; row < deleted_keys.rows; ++row) {
-      key_lists[ShardOf(deleted_keys, row, shards)].push_back(row);
-    }
+  if (shards == 1 && partitions.size() == 1) {
+    if (rows.rows == 0 && deleted_keys.rows == 0) return {};
+    return {{.channel = {collection.id, 0},
+             .partition = partitions.front(),
+             .deleted_keys = deleted_keys,
+             .rows = std::move(rows)}};
   }
-  for (uint32_t shard = 0; shard < shards; ++shard) {
-    ChannelWrite& write = writes[shard];
-    write.channel = {collection.id, shard};
-    write.partition = partition;
-    if (shards == 1) {
-      write.rows = std::move(rows);
-      write.deleted_keys = deleted_keys;
-      continue;
-    }
-    if (!row_lists[shard].empty()) write.rows = TakeRows(rows, schema, row_lists[shard]);
-    if (!key_lists[shard].empty()) write.deleted_keys = KeysOf(deleted_keys, key_field, key_lists[shard]);
+  struct Part {
+    std::vector<uint32_t> rows;
+    std::vector<uint32_t> keys;
+  };
+  std::map<std::pair<uint32_t, model::PartitionId>, Part> parts;
+  const auto part_of = [&](const Column& keys, uint32_t row) -> Part& {
+    return parts[{BucketOf(keys, row, shards), partitions.size() == 1 ? partitions.front() : partitions[row]}];
+  };
+  const Column* keys = rows.Find(key_field.id);
+  for (uint32_t row = 0; row < rows.rows; ++row) part_of(*keys, row).rows.push_back(row);
+  for (uint32_t row = 0; row < deleted_keys.rows; ++row) part_of(deleted_keys, row).keys.push_back(row);
+  std::vector<ChannelWrite> writes;
+  for (const auto& [place, part] : parts) {
+    ChannelWrite& write = writes.emplace_back();
+    write.channel = {collection.id, place.first};
+    write.partition = place.second;
+    if (!part.rows.empty()) write.rows = TakeRows(rows, schema, part.rows);
+    if (!part.keys.empty()) write.deleted_keys = KeysOf(deleted_keys, key_field, part.keys);
   }
-  std::erase_if(writes, [](const ChannelWrite& write) { return write.rows.rows == 0 && write.deleted_keys.rows == 0; });
   return writes;
-}
-
-Result<model::PartitionId> ResolvePartition(const model::CollectionMeta& collection, const std::string& name) {
-  const model::PartitionMeta* partition =
-      collection.FindPartition(name.empty() ? model::kDefaultPartitionName : std::string_view(name));
-  if (partition != nullptr) return partition->id;
-  return Status::NotFound(StatusSubject::kPartition, "partition not found[partition=" + name + "]: collection '" +
-                                                         collection.name() + "' has no partition of this name");
 }
 
 Result<model::MutationResult> ProxyImpl::Insert(const Context& context, const model::InsertRequest& request) {
   KITE_ASSIGN_OR_RETURN(const CollectionPtr collection, deps_.root_coord->GetCollection(context, request.name));
   KITE_RETURN_IF_ERROR(CheckSchemaTimestamp(*collection, request.schema_timestamp));
-  KITE_ASSIGN_OR_RETURN(const model::PartitionId partition, ResolvePartition(*collection, request.partition));
-  if (request.partial_update) {
-    return Status::Unimplemented("partial updates (partial_update=True) are not built yet; send whole rows");
-  }
+  KITE_RETURN_IF_ERROR(CheckPartition(*collection, request.partition));
   const model::CollectionSchema& schema = *collection->schema;
-  const model::FieldSchema& key_field = schema.primary_key();
   std::optional<int64_t> first_id;
-  if (key_field.auto_id && request.rows > 0) {
+  if (schema.primary_key().auto_id && request.rows > 0) {
     KITE_ASSIGN_OR_RETURN(first_id, deps_.root_coord->AllocIds(context, static_cast<int64_t>(request.rows)));
   }
+  if (request.partial_update) return PartialUpsert(context, collection, request, first_id);
   KITE_ASSIGN_OR_RETURN(model::RowBatch rows,
                         CheckRows(schema, request.columns, request.rows, request.upsert, first_id));
+  if (!request.upsert) return WriteRows(context, collection, request.partition, std::move(rows), {}, std::nullopt);
+  const std::vector<uint32_t> kept = LastOfEachKey(*rows.Find(schema.primary_key().id));
+  if (kept.size() < rows.rows) rows = TakeRows(rows, schema, kept);
+  return WriteUpsert(context, collection, request.partition, std::move(rows), first_id, std::nullopt);
+}
 
+Result<model::MutationResult> ProxyImpl::WriteUpsert(const Context& context, const CollectionPtr& collection,
+                                                     const std::string& partition, model::RowBatch rows,
+                                                     std::optional<int64_t> first_id,
+                                                     std::optional<model::Timestamp> read_timestamp) {
+  const model::CollectionSchema& schema = *collection->schema;
+  const Column old_keys = *rows.Find(schema.primary_key().id);
+  // With auto_id a row gets a new key, as in Milvus.
+  if (first_id) rows = WithNewKeys(schema, std::move(rows), *first_id);
+  const auto count = static_cast<int64_t>(rows.rows);
+  KITE_ASSIGN_OR_RETURN(model::MutationResult result,
+                        WriteRows(context, collection, partition, std::move(rows), old_keys, read_timestamp));
+  result.upserted = count;
+  return result;
+}
+
+Result<model::MutationResult> ProxyImpl::WriteRows(const Context& context, const CollectionPtr& collection,
+                                                   const std::string& partition, model::RowBatch rows,
+                                                   const Column& old_keys,
+                                                   std::optional<model::Timestamp> read_timestamp) {
   model::MutationResult result;
-  Column old_keys;
-  if (request.upsert) {
-    const std::vector<uint32_t> kept = LastOfEachKey(*rows.Find(key_field.id));
-    if (kept.size() < rows.rows) rows = TakeRows(rows, schema, kept);
-    old_keys = *rows.Find(key_field.id);
-    // With auto_id a row gets a new key, as in Milvus.
-    if (key_field.auto_id) rows = WithNewKeys(schema, std::move(rows), *first_id);
-    result.upserted = static_cast<int64_t>(rows.rows);
-  }
   result.inserted = static_cast<int64_t>(rows.rows);
-  result.keys = *rows.Find(key_field.id);
+  result.keys = *rows.Find(collection->schema->primary_key().id);
+  const std::vector<model::PartitionId> partitions = PartitionsOf(*collection, partition, rows);
+  std::vector<ChannelWrite> writes = SplitWrites(*collection, partitions, std::move(rows), old_keys);
+  for (ChannelWrite& write : writes) write.read_timestamp = read_timestamp;
   KITE_ASSIGN_OR_RETURN(const WriteResult written,
-                        deps_.data_node->Write(context, collection,
-                                               SplitByShard(*collection, partition, std::move(rows), old_keys)));
-  result.deleted = request.upsert ? written.deleted : 0;
+                        deps_.data_node->Write(context, collection, std::move(writes)));
+  result.deleted = written.deleted;
   result.timestamp = written.timestamp;
   return result;
 }

@@ -49,6 +49,7 @@ Result<model::QueryResult> ProxyImpl::Query(const Context& context, const model:
   plan.limit = request.limit ? static_cast<size_t>(*request.limit) : std::numeric_limits<size_t>::max();
   if (filtered) {
     KITE_ASSIGN_OR_RETURN(plan.filter, query::Filter::Parse(request.filter, schema, request.templates));
+    plan.partitions = PrunePartitions(*target.collection, *plan.filter, std::move(plan.partitions));
   }
   KITE_ASSIGN_OR_RETURN(QueryRows rows, deps_.query_node->Query(context, plan));
 

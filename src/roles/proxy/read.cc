@@ -20,6 +20,7 @@ Result<std::vector<model::PartitionId>> ResolvePartitions(const model::Collectio
                                                           const std::vector<std::string>& names) {
   std::vector<model::PartitionId> partitions;
   for (const std::string& name : names) {
+    if (collection.schema->partition_key() != nullptr) KITE_RETURN_IF_ERROR(CheckPartition(collection, name));
     const model::PartitionMeta* partition = collection.FindPartition(name);
     if (partition == nullptr) {
       return Status::NotFound(StatusSubject::kPartition, "partition name " + name + " not found in collection '" +

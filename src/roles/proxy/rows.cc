@@ -6,6 +6,7 @@
 
 #include "base/crc32c.h"
 #include "kite/engine/kernels.h"
+#include "roles/proxy/dynamic.h"
 #include "roles/proxy/proxy.h"
 
 namespace kite::roles {
@@ -67,6 +68,20 @@ Status CheckArray(const FieldSchema& field, const Column& column, size_t row) {
                                " exceeds max capacity (" + std::to_string(field.max_capacity) + ")");
 }
 
+/// A dynamic key with the name of a field would hide behind it.
+Status CheckDynamicKeys(const model::CollectionSchema& schema, const Column& column) {
+  Status status;
+  for (size_t row = 0; row < column.rows && status.ok(); ++row) {
+    ForEachMember(column.Bytes(row), [&](const std::string& key, std::string_view) {
+      if (!status.ok() || schema.Find(key) == nullptr) return;
+      status = Status::InvalidArgument(StatusSubject::kField,
+                                       "dynamic field name cannot include the static field name: " + key + " (row " +
+                                           std::to_string(row) + " of collection '" + schema.name + "')");
+    });
+  }
+  return status;
+}
+
 Status CheckJson(const FieldSchema& field, const Column& column, size_t row) {
   const std::string_view text = column.Bytes(row);
   const bool object_wanted = field.is_dynamic;
@@ -119,18 +134,7 @@ bool HasDefault(const FieldSchema& field) { return !std::holds_alternative<std::
 Result<Column> MissingColumn(const FieldSchema& field, uint64_t rows) {
   ColumnBuilder builder(field);
   builder.Reserve(rows);
-  for (uint64_t row = 0; row < rows; ++row) {
-    if (field.is_dynamic) {
-      builder.AppendBytes("{}");
-    } else if (HasDefault(field)) {
-      builder.AppendValue(field.default_value);
-    } else if (field.nullable) {
-      builder.AppendNull();
-    } else {
-      return FieldError(field, "is missing; it is neither nullable nor has it a default value: invalid parameter[expected=" +
-                                   std::string(DataTypeName(field.type)) + "][actual=nothing]");
-    }
-  }
+  for (uint64_t row = 0; row < rows; ++row) KITE_RETURN_IF_ERROR(AppendMissing(field, builder));
   return builder.Finish();
 }
 
@@ -160,7 +164,8 @@ Result<Column> ResolveNulls(const FieldSchema& field, Column column) {
   return builder.Finish();
 }
 
-Result<Column> CheckColumn(const FieldSchema& field, const NamedColumn& named, uint64_t rows) {
+Result<Column> CheckColumn(const model::CollectionSchema& schema, const FieldSchema& field, const NamedColumn& named,
+                           uint64_t rows) {
   Column column = named.column;
   KITE_RETURN_IF_ERROR(CheckType(field, column));
   if (column.rows != rows) {
@@ -169,6 +174,7 @@ Result<Column> CheckColumn(const FieldSchema& field, const NamedColumn& named, u
   }
   column.field = field.id;
   KITE_RETURN_IF_ERROR(CheckValues(field, column));
+  if (field.is_dynamic) KITE_RETURN_IF_ERROR(CheckDynamicKeys(schema, column));
   return ResolveNulls(field, std::move(column));
 }
 
@@ -194,6 +200,20 @@ Result<std::map<model::FieldId, const NamedColumn*>> MatchColumns(const model::C
 }
 
 }  // namespace
+
+Status AppendMissing(const FieldSchema& field, ColumnBuilder& builder) {
+  if (field.is_dynamic) {
+    builder.AppendBytes("{}");
+  } else if (HasDefault(field)) {
+    builder.AppendValue(field.default_value);
+  } else if (field.nullable) {
+    builder.AppendNull();
+  } else {
+    return FieldError(field, "is missing; it is neither nullable nor has it a default value: invalid parameter[expected=" +
+                                 std::string(DataTypeName(field.type)) + "][actual=nothing]");
+  }
+  return {};
+}
 
 Column AutoIds(const FieldSchema& field, uint64_t rows, int64_t first_id) {
   ColumnBuilder builder(field);
@@ -227,19 +247,36 @@ Result<model::RowBatch> CheckRows(const model::CollectionSchema& schema, const s
       return FieldError(field, "is the primary key with auto_id; do not send values for it");
     }
     KITE_ASSIGN_OR_RETURN(Column column, it == matched.end() ? MissingColumn(field, rows)
-                                                             : CheckColumn(field, *it->second, rows));
+                                                             : CheckColumn(schema, field, *it->second, rows));
     batch.columns.push_back(std::move(column));
   }
   return batch;
 }
 
-uint32_t ShardOf(const Column& keys, size_t row, uint32_t shards) {
-  if (shards == 1) return 0;
-  // Part of the storage contract: a key's shard never changes.
-  const uint32_t hash = keys.type == DataType::kInt64
-                            ? Crc32c(0, keys.Values<int64_t>() + row, sizeof(int64_t))
-                            : Crc32c(0, keys.Bytes(row).data(), keys.Bytes(row).size());
-  return hash % shards;
+Result<model::RowBatch> CheckNamedColumns(const model::CollectionSchema& schema,
+                                          const std::vector<NamedColumn>& columns, uint64_t rows) {
+  KITE_ASSIGN_OR_RETURN(const auto matched, MatchColumns(schema, columns));
+  model::RowBatch batch;
+  batch.rows = rows;
+  for (const FieldSchema& field : schema.fields) {
+    const auto it = matched.find(field.id);
+    if (it == matched.end()) {
+      if (field.is_primary_key) return FieldError(field, "a partial update needs the primary keys of its rows");
+      continue;
+    }
+    KITE_ASSIGN_OR_RETURN(Column column, CheckColumn(schema, field, *it->second, rows));
+    batch.columns.push_back(std::move(column));
+  }
+  return batch;
+}
+
+uint32_t BucketOf(const Column& values, size_t row, uint32_t buckets) {
+  if (buckets == 1) return 0;
+  // Part of the storage contract: a value's bucket never changes.
+  const uint32_t hash = values.type == DataType::kInt64
+                            ? Crc32c(0, values.Values<int64_t>() + row, sizeof(int64_t))
+                            : Crc32c(0, values.Bytes(row).data(), values.Bytes(row).size());
+  return hash % buckets;
 }
 
 model::RowBatch TakeRows(const model::RowBatch& batch, const model::CollectionSchema& schema,

@@ -154,6 +154,49 @@ std::string IteratorToken(const model::SearchRequest& request, model::Timestamp 
 
 }  // namespace
 
+Result<SearchRequest> ProxyImpl::WithVectorsOfKeys(const Context& context, const ReadTarget& target,
+                                                   const SearchRequest& request) {
+  const model::CollectionSchema& schema = *target.collection->schema;
+  const model::FieldSchema& key_field = schema.primary_key();
+  const model::Column& keys = request.query_keys;
+  KITE_ASSIGN_OR_RETURN(const model::FieldSchema* field, ResolveField(schema, request.field));
+  if (keys.type != key_field.type) {
+    return Status::InvalidArgument(StatusSubject::kField, "the ids are of type " + std::string(DataTypeName(keys.type)) +
+                                                              ", the primary key '" + key_field.name + "' is " +
+                                                              std::string(DataTypeName(key_field.type)));
+  }
+  QueryPlan plan;
+  plan.collection = target.collection;
+  plan.channels = target.channels;
+  plan.positions = target.positions;
+  plan.pinned = target.pinned;
+  plan.keep_history = target.pinned.has_value();
+  KITE_ASSIGN_OR_RETURN(plan.filter, KeyFilter(schema, keys));
+  plan.output_fields = {key_field.id, field->id};
+  plan.limit = std::numeric_limits<size_t>::max();
+  KITE_ASSIGN_OR_RETURN(const QueryRows rows, deps_.query_node->Query(context, plan));
+
+  const std::vector<size_t> found = FindStored(keys, rows.columns[0]);
+  auto vectors = std::make_shared<const model::Column>(rows.columns[1]);
+  const std::vector<size_t> places = Places(*vectors);
+  SearchRequest by_vectors = request;
+  for (size_t i = 0; i < keys.rows; ++i) {
+    if (found[i] == rows.rows) {
+      return Status::InvalidArgument("some of the provided primary key IDs do not exist: collection '" + schema.name +
+                                     "' has no row with the primary key " + KeyText(keys, i));
+    }
+    if (!vectors->IsValid(found[i])) {
+      return Status::InvalidArgument(StatusSubject::kField, "the row with the primary key " + KeyText(keys, i) +
+                                                                " has no vector in field '" + field->name +
+                                                                "' to search with: it is null");
+    }
+    by_vectors.queries.push_back(vectors->data.view().substr(places[found[i]] * vectors->width(), vectors->width()));
+  }
+  by_vectors.vector_type = field->type;
+  by_vectors.owner = std::move(vectors);
+  return by_vectors;
+}
+
 Result<SearchPlan> ProxyImpl::PlanSearch(const ReadTarget& target, const SearchRequest& request,
                                          const OutputFields& output) {
   const model::CollectionSchema& schema = *target.collection->schema;
@@ -203,6 +246,7 @@ Result<SearchPlan> ProxyImpl::PlanSearch(const ReadTarget& target, const SearchR
   KITE_RETURN_IF_ERROR(engine::ValidateSearch((*index)->index_type, plan.params));
   if (!request.filter.empty()) {
     KITE_ASSIGN_OR_RETURN(plan.filter, query::Filter::Parse(request.filter, schema, request.templates));
+    plan.partitions = PrunePartitions(*target.collection, *plan.filter, std::move(plan.partitions));
   }
   return plan;
 }
@@ -214,7 +258,13 @@ Result<model::SearchResult> ProxyImpl::Search(const Context& context, const Sear
   KITE_RETURN_IF_ERROR(CheckCounts(request, limits_));
   KITE_ASSIGN_OR_RETURN(const OutputFields output,
                         ResolveOutputFields(*target.collection->schema, request.output_fields, false));
-  KITE_ASSIGN_OR_RETURN(const SearchPlan plan, PlanSearch(target, request, output));
+  SearchRequest by_vectors;
+  const bool by_keys = request.query_keys.type != DataType::kNone;
+  if (by_keys) {
+    KITE_ASSIGN_OR_RETURN(by_vectors, WithVectorsOfKeys(context, target, request));
+  }
+  const SearchRequest& search = by_keys ? by_vectors : request;
+  KITE_ASSIGN_OR_RETURN(const SearchPlan plan, PlanSearch(target, search, output));
   KITE_ASSIGN_OR_RETURN(model::SearchResult result, deps_.query_node->Search(context, plan));
 
   result.collection = target.collection;
@@ -223,7 +273,7 @@ Result<model::SearchResult> ProxyImpl::Search(const Context& context, const Sear
   result.limit = request.limit;
   result.session = target.session;
   if (request.iterator) {
-    result.iterator_token = IteratorToken(request, *target.pinned);
+    result.iterator_token = IteratorToken(search, *target.pinned);
     const float none = engine::LargerIsBetter(plan.metric) ? std::numeric_limits<float>::max()
                                                            : -std::numeric_limits<float>::max();
     result.iterator_last_bound = !result.scores.empty() ? result.scores.back()

@@ -25,6 +25,16 @@ Status NotLoaded(const CollectionName& name) {
                                     "collection not loaded[collection=" + name.collection + "]");
 }
 
+/// With a partition key all partitions are loaded, or none.
+Status CheckManual(const CollectionMeta& collection, const std::vector<std::string>& partitions,
+                   const std::string& verb) {
+  if (partitions.empty() || collection.schema->partition_key() == nullptr) return {};
+  return Status::InvalidArgument(StatusSubject::kPartition,
+                                 "disable " + verb +
+                                     " partitions if partition key mode is used: collection " +
+                                     collection.name());
+}
+
 /// NotFound(Partition) names the first one that does not exist.
 Result<std::vector<PartitionId>> ResolvePartitions(const CollectionMeta& collection,
                                                    const std::vector<std::string>& names) {
@@ -234,6 +244,7 @@ Status QueryCoordImpl::Load(const Context& context, const LoadRequest& request) 
     KITE_RETURN_IF_ERROR(BeginChange());
     KITE_ASSIGN_OR_RETURN(const CollectionPtr collection,
                           peers_.root_coord->GetCollection(context, request.name));
+    KITE_RETURN_IF_ERROR(CheckManual(*collection, request.partitions, "load"));
     LoadMeta wanted;
     wanted.collection = collection->id;
     KITE_ASSIGN_OR_RETURN(wanted.partitions, ResolvePartitions(*collection, request.partitions));
@@ -359,6 +370,7 @@ Status QueryCoordImpl::Release(const Context& context, const CollectionName& nam
   KITE_RETURN_IF_ERROR(BeginChange());
   KITE_ASSIGN_OR_RETURN(const CollectionPtr collection,
                         peers_.root_coord->GetCollection(context, name));
+  KITE_RETURN_IF_ERROR(CheckManual(*collection, partitions, "release"));
   const EntryPtr entry = Find(collection->id);
   if (entry == nullptr) return {};
   LoadMeta left;

@@ -14,10 +14,25 @@ namespace {
 
 /// True when creating `wanted` would make what is there already.
 bool SameCollection(const CollectionMeta& existing, model::CollectionSchema wanted,
-                    const CreateCollectionRequest& request, uint32_t shards) {
+                    const CreateCollectionRequest& request, uint32_t shards, size_t partitions) {
   wanted.version = existing.schema->version;
+  if (wanted.partition_key() != nullptr && existing.partitions.size() != partitions) return false;
   return *existing.schema == wanted && existing.shards() == shards &&
          existing.consistency == request.consistency && existing.properties == request.properties;
+}
+
+/// How many partitions the collection begins with; with a partition key it keeps that number.
+Result<size_t> PartitionCount(const model::CollectionSchema& schema, int64_t asked, size_t max) {
+  constexpr size_t kPartitionsOfKey = 16;  // Milvus's default
+  if (schema.partition_key() == nullptr) {
+    if (asked == 0) return size_t{1};
+    return Status::InvalidArgument(
+        "num_partitions should only be specified with partition key field enabled");
+  }
+  if (asked == 0) return std::min(kPartitionsOfKey, max);
+  if (asked > 0 && static_cast<size_t>(asked) <= max) return static_cast<size_t>(asked);
+  return Status::InvalidArgument("num_partitions is " + std::to_string(asked) +
+                                 ", it should be in range [1, " + std::to_string(max) + "]");
 }
 
 }  // namespace
@@ -50,8 +65,10 @@ Status RootCoordImpl::CheckRoom(const DatabasePtr& database,
 Result<CollectionPtr> RootCoordImpl::NewCollection(const Context& context,
                                                    const CreateCollectionRequest& request,
                                                    model::CollectionSchema schema,
-                                                   const DatabasePtr& database) {
-  KITE_ASSIGN_OR_RETURN(const int64_t id, ids_->Alloc(context, 2));
+                                                   const DatabasePtr& database,
+                                                   size_t partitions) {
+  KITE_ASSIGN_OR_RETURN(const int64_t id,
+                        ids_->Alloc(context, 1 + static_cast<int64_t>(partitions)));
   auto meta = std::make_shared<CollectionMeta>();
   meta->id = model::CollectionId(id);
   meta->database = database->id;
@@ -61,8 +78,13 @@ Result<CollectionPtr> RootCoordImpl::NewCollection(const Context& context,
   meta->properties = request.properties;
   meta->created = AllocTimestamp();
   meta->updated = meta->created;
-  meta->partitions.push_back(
-      {model::PartitionId(id + 1), std::string(model::kDefaultPartitionName), meta->created});
+  const bool numbered = meta->schema->partition_key() != nullptr;
+  for (size_t i = 0; i < partitions; ++i) {
+    std::string name(model::kDefaultPartitionName);
+    if (numbered) name += "_" + std::to_string(i);
+    const model::PartitionId partition(id + 1 + static_cast<int64_t>(i));
+    meta->partitions.push_back({partition, std::move(name), meta->created});
+  }
   for (uint32_t shard = 0; shard < std::max(request.shards, 1U); ++shard) {
     meta->streams.push_back(next_stream_++ % options_.streams);
   }
@@ -79,10 +101,8 @@ Status RootCoordImpl::CreateCollection(const Context& context,
   }
   KITE_ASSIGN_OR_RETURN(model::CollectionSchema schema,
                         model::PrepareSchema(request.schema, options_.schema));
-  if (request.partitions > 0) {
-    return Status::InvalidArgument(
-        "num_partitions should only be specified with partition key field enabled");
-  }
+  KITE_ASSIGN_OR_RETURN(const size_t partitions,
+                        PartitionCount(schema, request.partitions, options_.partitions_max));
   KITE_RETURN_IF_ERROR(ValidateCollectionProperties(request.properties));
 
   const std::lock_guard lock(ddl_mutex_);
@@ -96,14 +116,14 @@ Status RootCoordImpl::CreateCollection(const Context& context,
           "collection name [" + schema.name +
               "] conflicts with an existing alias, please choose a unique name");
     }
-    if (SameCollection(**existing, schema, request, shards)) return {};
+    if (SameCollection(**existing, schema, request, shards, partitions)) return {};
     return Status::AlreadyExists(
         StatusSubject::kCollection,
         "create duplicate collection with different parameters, collection: " + schema.name);
   }
-  KITE_RETURN_IF_ERROR(CheckRoom(database, shards));
+  KITE_RETURN_IF_ERROR(CheckRoom(database, shards * partitions));
   KITE_ASSIGN_OR_RETURN(const CollectionPtr collection,
-                        NewCollection(context, request, std::move(schema), database));
+                        NewCollection(context, request, std::move(schema), database, partitions));
   KITE_RETURN_IF_ERROR(writer_.Commit(
       context, {MetaOp::Put(model::CollectionKey(collection->id), model::ToJson(*collection))}));
   const Status opened = OpenChannelsOf(context, collection);

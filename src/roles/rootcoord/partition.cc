@@ -10,6 +10,19 @@ using model::CollectionMeta;
 using model::PartitionMeta;
 using store::MetaOp;
 
+namespace {
+
+/// With a partition key the server keeps the partitions.
+Status CheckManual(const CollectionMeta& collection, const std::string& verb) {
+  if (collection.schema->partition_key() == nullptr) return {};
+  return Status::InvalidArgument(StatusSubject::kPartition,
+                                 "disable " + verb +
+                                     " partition if partition key mode is used: collection " +
+                                     collection.name());
+}
+
+}  // namespace
+
 Status RootCoordImpl::CreatePartition(const Context& context, const CollectionName& name,
                                       const std::string& partition) {
   KITE_RETURN_IF_ERROR(model::ValidateName("partition", partition, StatusSubject::kPartition,
@@ -17,6 +30,7 @@ Status RootCoordImpl::CreatePartition(const Context& context, const CollectionNa
   const std::lock_guard lock(ddl_mutex_);
   KITE_RETURN_IF_ERROR(BeginChange());
   KITE_ASSIGN_OR_RETURN(const CollectionPtr collection, catalog_.Find(name));
+  KITE_RETURN_IF_ERROR(CheckManual(*collection, "create"));
   if (collection->FindPartition(partition) != nullptr) return {};
   if (collection->partitions.size() >= options_.partitions_max) {
     return Status::Exhausted(StatusSubject::kPartition,
@@ -44,6 +58,7 @@ Status RootCoordImpl::DropPartition(const Context& context, const CollectionName
   const std::lock_guard lock(ddl_mutex_);
   KITE_RETURN_IF_ERROR(BeginChange());
   KITE_ASSIGN_OR_RETURN(const CollectionPtr collection, catalog_.Find(name));
+  KITE_RETURN_IF_ERROR(CheckManual(*collection, "drop"));
   if (partition_name == model::kDefaultPartitionName) {
     return Status::InvalidArgument(StatusSubject::kPartition,
                                    "default partition cannot be deleted");

@@ -64,6 +64,11 @@ Status ValidateCollectionProperties(const Properties& properties) {
     return Status::InvalidArgument("invalid value " + found->second + " of the property " +
                                    std::string(flag) + ": should be true or false");
   }
+  const auto isolation = properties.find("partitionkey.isolation");
+  if (isolation != properties.end() && ParseBool(isolation->second) == true) {
+    return Status::Unimplemented(
+        "the property partitionkey.isolation (an index for each partition key) is not supported yet");
+  }
   return {};
 }
 

@@ -119,7 +119,8 @@ class RootCoordImpl final : public RootCoord {
   // collection.cc
   Result<CollectionPtr> NewCollection(const Context& context,
                                       const CreateCollectionRequest& request,
-                                      model::CollectionSchema schema, const DatabasePtr& database);
+                                      model::CollectionSchema schema, const DatabasePtr& database,
+                                      size_t partitions);
   Status CheckRoom(const DatabasePtr& database, size_t channels_times_partitions) const;
   Status DropNow(const Context& context, const CollectionPtr& collection);
   Status Finish(const Drop& drop);

@@ -294,6 +294,38 @@ TEST_F(RootCoordTest, Partitions) {
   EXPECT_TRUE(meta_->Contents("root/dropping/").empty());
 }
 
+TEST_F(RootCoordTest, PartitionKeys) {
+  CreateCollectionRequest request = CreateRequest("docs");
+  model::FieldSchema key;
+  key.name = "tenant";
+  key.type = model::DataType::kInt64;
+  key.is_partition_key = true;
+  request.schema.fields.push_back(key);
+  request.partitions = 2000;
+  ExpectStatus(root_->CreateCollection(context_, request), StatusKind::kInvalidArgument,
+               StatusSubject::kParameter, "num_partitions is 2000");
+  request.partitions = 3;
+  ASSERT_TRUE(root_->CreateCollection(context_, request).ok());
+  EXPECT_TRUE(root_->CreateCollection(context_, request).ok());
+  ASSERT_EQ(Get("docs")->partitions.size(), 3u);
+  EXPECT_EQ(Get("docs")->partitions[0].name, "_default_0");
+  EXPECT_EQ(Get("docs")->partitions[2].name, "_default_2");
+  EXPECT_LT(Get("docs")->partitions[1].id, Get("docs")->partitions[2].id);
+  ExpectStatus(root_->CreatePartition(context_, Name("docs"), "p"), StatusKind::kInvalidArgument,
+               StatusSubject::kPartition, "disable create partition");
+  ExpectStatus(root_->DropPartition(context_, Name("docs"), "_default_0"),
+               StatusKind::kInvalidArgument, StatusSubject::kPartition, "disable drop partition");
+  request.partitions = 0;
+  ExpectStatus(root_->CreateCollection(context_, request), StatusKind::kAlreadyExists,
+               StatusSubject::kCollection, "docs");
+  request.schema.name = "more";
+  ASSERT_TRUE(root_->CreateCollection(context_, request).ok());
+  EXPECT_EQ(Get("more")->partitions.size(), 16u);
+  request.schema.name = "isolated";
+  request.properties["partitionkey.isolation"] = "true";
+  EXPECT_TRUE(root_->CreateCollection(context_, request).Is(StatusKind::kUnimplemented));
+}
+
 TEST_F(RootCoordTest, DropOfLoadedPartition) {
   Create("docs");
   ASSERT_TRUE(root_->CreatePartition(context_, Name("docs"), "p").ok());
