@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pymilvus
 import pytest
@@ -15,16 +14,6 @@ from pymilvus import MilvusClient
 
 def pytest_report_header() -> list[str]:
     return [f"kite: {kite_binary()}", f"pymilvus: {pymilvus.__version__}", f"seed: {base_seed()} (KITE_SEED)"]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what known_gaps.txt lists: those tests run, and each has to fail."""
-    lines = (Path(__file__).parent / "known_gaps.txt").read_text().splitlines()
-    gaps = [line.split(" | ", 1) for line in lines if line and not line.startswith("#")]
-    for item in items:
-        for part, why in gaps:
-            if part in item.nodeid:
-                item.add_marker(pytest.mark.xfail(reason=why, strict=True))
 
 
 def base_seed() -> int:

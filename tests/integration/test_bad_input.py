@@ -439,7 +439,8 @@ def test_calls_that_are_cancelled(server, client, name, untouched):
         for _ in range(5):
             for future in (stub.Insert.future(request), stub.Search.future(search)):
                 future.cancel()
-    assert count(client, name) in (0, 20_000)
+    # What was under way when it was cancelled happened as a whole or not at all.
+    assert count(client, name) % 20_000 == 0
 
 
 def test_channels_that_close_under_their_calls(server, client, name, untouched):
