@@ -11,7 +11,7 @@ namespace kite::engine {
 namespace {
 
 /// What an index type can hold.
-enum class Family : uint8_t { kDense, kBinary, kSparse, kAny };
+enum class Family : uint8_t { kNone, kDense, kBinary, kSparse, kAny };
 
 /// Over which vectors of its family an index type is built.
 enum class Built : uint8_t { kNone, kFloat32, kAll };
@@ -48,9 +48,20 @@ constexpr TypeEntry kTypes[] = {
     {"SPARSE_WAND", Family::kSparse, Built::kNone},
 };
 
+/// kNone for a number that is no type, such as a damaged file may hold.
 Family FamilyOf(VectorType type) {
-  if (type == VectorType::kBinary) return Family::kBinary;
-  return type == VectorType::kSparse ? Family::kSparse : Family::kDense;
+  switch (type) {
+    case VectorType::kFloat32:
+    case VectorType::kFloat16:
+    case VectorType::kBFloat16:
+    case VectorType::kInt8:
+      return Family::kDense;
+    case VectorType::kBinary:
+      return Family::kBinary;
+    case VectorType::kSparse:
+      return Family::kSparse;
+  }
+  return Family::kNone;
 }
 
 std::string_view TypeName(VectorType type) {

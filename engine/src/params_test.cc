@@ -73,6 +73,14 @@ TEST(ValidateBuildTest, RefusesUnknownAndUnbuiltTypes) {
                   .Is(StatusKind::kUnimplemented));
 }
 
+TEST(ValidateBuildTest, RefusesNumbersThatAreNoType) {
+  for (const int number : {0, 1, 106, 255}) {
+    for (const char* index : {"FLAT", "BIN_FLAT", "AUTOINDEX"}) {
+      EXPECT_FALSE(ValidateBuild(Spec(index), static_cast<VectorType>(number), 8).ok()) << index;
+    }
+  }
+}
+
 TEST(ValidateBuildTest, FlatIsBuiltOverEveryDenseType) {
   for (const VectorType type :
        {VectorType::kFloat32, VectorType::kFloat16, VectorType::kBFloat16, VectorType::kInt8}) {
