@@ -212,8 +212,18 @@ def test_a_snapshot_outlives_a_restart_or_is_refused(private_server, connection)
     insert(client, "c", simple_rows(vectors(20, 8)))
 
     def now() -> int:
+        """After all that was done and before all that comes: channels stamp writes by the same clock, but within a
+        millisecond each by itself."""
         with wire.stub(server.address) as stub:
-            return stub.AllocTimestamp(wire.pb.AllocTimestampRequest()).timestamp
+
+            def next_millisecond(after: int) -> int:
+                while (at := stub.AllocTimestamp(wire.pb.AllocTimestampRequest()).timestamp) >> 18 <= after >> 18:
+                    pass
+                return at
+
+            at = next_millisecond(next_millisecond(0))
+            next_millisecond(at)
+            return at
 
     def page(client, at: int) -> list:
         rows = client.query("c", filter="id >= 0", limit=100, guarantee_timestamp=at, iterator="True")
