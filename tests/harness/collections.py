@@ -82,12 +82,13 @@ def create_index(
     metric: str | None = None,
     params: dict | None = None,
     index_name: str = "",
+    **call: int,
 ) -> None:
-    """Asks for an index without the client's polling, whose first look comes after half a second."""
+    """Asks for an index without the client's polling, whose first look comes after half a second. `call` goes to the SDK."""
     wanted = client.prepare_index_params()
     extra = {"metric_type": metric} if metric else {}
     wanted.add_index(field, index_type=kind, index_name=index_name, params=params or {}, **extra)
-    client.create_index(name, wanted, sync=False)
+    client.create_index(name, wanted, sync=False, **call)
 
 
 def wait_indexed(client: MilvusClient, name: str, index_name: str, rows: int | None = None) -> dict:

@@ -44,6 +44,8 @@ INDEXES = [
     ("IVF_SQ8", {"nlist": 16}),
 ]
 SETTINGS = {"log.level": "warn"}
+# A call that the kill cuts off fails; the SDK does not send it again to the restarted server.
+ONCE = {"retry_times": 0}
 
 
 def vector_of(key: int, version: int) -> np.ndarray:
@@ -106,13 +108,13 @@ def call(client: MilvusClient, collection: str, operation: Operation) -> None:
     if not effect:
         return
     if operation.kind == "insert":
-        client.insert(collection, [row_of(key, version) for key, version in effect.items()])
+        client.insert(collection, [row_of(key, version) for key, version in effect.items()], **ONCE)
     elif operation.kind == "upsert":
-        client.upsert(collection, [row_of(key, version) for key, version in effect.items()])
+        client.upsert(collection, [row_of(key, version) for key, version in effect.items()], **ONCE)
     elif operation.kind == "delete":
-        client.delete(collection, ids=list(effect))
+        client.delete(collection, ids=list(effect), **ONCE)
     else:
-        client.delete(collection, filter=f"{min(effect)} <= id <= {max(effect)}")
+        client.delete(collection, filter=f"{min(effect)} <= id <= {max(effect)}", **ONCE)
 
 
 class Wrong(AssertionError):
@@ -165,12 +167,12 @@ class Oracle:
         if not self.server.alive():
             raise Wrong("the server died by itself")
         self.server.kill()
-        for client in clients:
-            client.close()  # ends the SDK's retries
         for worker in workers:
             worker.join(60 * SLOWNESS)
             if worker.is_alive():
                 raise Wrong("a call does not end after the server was killed")
+        for client in clients:
+            client.close()  # not earlier: gRPC for Python may crash on a call that begins on a channel being closed
         if failures:
             raise failures[0]
         self.server.start()
@@ -198,18 +200,18 @@ class Oracle:
             if random.random() < 0.15:
                 self._change_index(client)
             while not stop.is_set():
-                client.flush(self.collection)
+                client.flush(self.collection, **ONCE)
                 if random.random() < 0.5:
-                    client.compact(self.collection)
+                    client.compact(self.collection, **ONCE)
                 stop.wait(float(random.uniform(0, 0.15)))
 
     def _change_index(self, client: MilvusClient) -> None:
         self.index = (self.index + 1) % len(INDEXES)
         kind, params = INDEXES[self.index]
-        client.release_collection(self.collection)
-        client.drop_index(self.collection, "vec")
-        create_index(client, self.collection, "vec", kind, "L2", params)
-        client.load_collection(self.collection)
+        client.release_collection(self.collection, **ONCE)
+        client.drop_index(self.collection, "vec", **ONCE)
+        create_index(client, self.collection, "vec", kind, "L2", params, **ONCE)
+        client.load_collection(self.collection, **ONCE)
 
     # -- verification -------------------------------------------------------------------------
 
