@@ -13,12 +13,13 @@ endif()
 
 # Seconds that a test program may take; instrumented it is slower by far.
 set(KITE_TEST_TIMEOUT 300)
+set(KITE_TEST_ENVIRONMENT "")
 if(KITE_SANITIZE)
   set(KITE_TEST_TIMEOUT 1800)
+  # What tests run with; the tests of real servers read the same file.
+  set(kite_sanitizer_options "${CMAKE_SOURCE_DIR}/tools/sanitizers/options")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${kite_sanitizer_options}")
+  file(STRINGS "${kite_sanitizer_options}" KITE_TEST_ENVIRONMENT REGEX "^[A-Z_]+=")
+  string(REPLACE "@FOLDER@" "${CMAKE_SOURCE_DIR}/tools/sanitizers" KITE_TEST_ENVIRONMENT
+    "${KITE_TEST_ENVIRONMENT}")
 endif()
-
-# What tests run with; the tests of real servers read the same file.
-set(kite_sanitizer_options "${CMAKE_SOURCE_DIR}/tools/sanitizers/options")
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${kite_sanitizer_options}")
-file(STRINGS "${kite_sanitizer_options}" KITE_TEST_ENVIRONMENT REGEX "^[A-Z]+_OPTIONS=")
-string(REPLACE "@FOLDER@" "${CMAKE_SOURCE_DIR}/tools/sanitizers" KITE_TEST_ENVIRONMENT "${KITE_TEST_ENVIRONMENT}")

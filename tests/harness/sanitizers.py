@@ -16,8 +16,10 @@ MARKS = (
 )
 
 
-def options() -> dict[str, str]:
-    """Environment variables that only a build with sanitizers reads."""
+def options(binary: Path) -> dict[str, str]:
+    """Environment variables for a build with sanitizers; none for any other."""
+    if not instrumented(binary):
+        return {}
     lines = [line for line in (FOLDER / "options").read_text().splitlines() if line and not line.startswith("#")]
     return dict(line.replace("@FOLDER@", str(FOLDER)).split("=", 1) for line in lines)
 

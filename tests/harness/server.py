@@ -55,7 +55,7 @@ def run_kite(
         text=True,
         timeout=seconds * SLOWNESS,
         check=False,
-        env={**environment, **sanitizers.options()},
+        env={**environment, **sanitizers.options(kite_binary())},
     )
     sanitizers.check(done.stderr)
     return done
@@ -82,7 +82,7 @@ class Server:
         self.log_path = self.data.with_name(self.data.name + ".log")
         self._settings = dict(settings or {})
         self._arguments = list(arguments)
-        self._environment = {**os.environ, **sanitizers.options(), **(environment or {})}
+        self._environment = {**os.environ, **sanitizers.options(kite_binary()), **(environment or {})}
         self._checked_bytes = 0
         self._process: subprocess.Popen | None = None
         self._addresses: dict = {}
