@@ -170,13 +170,13 @@ class GrpcServer::Impl::RpcCall {
       Run();
       return;
     }
-    if (request_.Length() > kSmallRequestBytes) {
-      if (!impl_.TakeBytes(request_.Length())) {
+    if (const size_t bytes = request_.Length(); bytes > kSmallRequestBytes) {
+      if (!impl_.TakeBytes(bytes)) {
         request_.Clear();
         ReplyBusy(Status::BackPressure(StatusSubject::kNode, "the requests in work hold too many bytes"));
         return;
       }
-      taken_bytes_ = request_.Length();
+      taken_bytes_ = bytes;
     }
     const Status queued = impl_.pool_.Submit([this] { Run(); });
     if (!queued.ok()) ReplyBusy(queued);
@@ -254,7 +254,6 @@ class GrpcServer::Impl::RpcCall {
     if (holders_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
 
-
   Impl& impl_;
   grpc::GenericServerContext server_context_;
   grpc::GenericServerAsyncReaderWriter stream_;
@@ -262,7 +261,7 @@ class GrpcServer::Impl::RpcCall {
   const Context cancellable_ = Context::Cancellable();  ///< may be cancelled at any time, from another thread
   Incoming incoming_;
   const Method* method_ = nullptr;
-  size_t taken_bytes_ = 0;
+  size_t taken_bytes_ = 0;  ///< of Impl::request_bytes_
   std::chrono::steady_clock::time_point started_;
   std::atomic<int> holders_{2};
   Event arrived_{this, &RpcCall::OnArrived};

@@ -17,7 +17,7 @@ namespace kite::query {
 class GroupIds {
  public:
   size_t IdOf(const model::Column& column, size_t row);
-  /// The number of a value that was met.
+  /// Whether the value was met.
   [[nodiscard]] bool Contains(const model::Column& column, size_t row) const;
   [[nodiscard]] size_t size() const { return next_; }
 

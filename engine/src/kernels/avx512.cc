@@ -3,12 +3,13 @@
 
 #include <immintrin.h>
 
+#include "kernels/avx512_vectors.h"
 #include "kernels/kernels.h"
 
 namespace kite::engine {
 namespace {
 
-struct V {
+struct V : Avx512Ints, Avx512Bits {
   using Reg = __m512;
   static constexpr size_t kWidth = 16;
 
@@ -42,34 +43,11 @@ struct V {
   static inline Reg NegMulAdd(Reg a, Reg b, Reg c) { return _mm512_fnmadd_ps(a, b, c); }
   static inline float Sum(Reg a) { return _mm512_reduce_add_ps(a); }
 
-  // 32 int8 at a time as int16, whose products are added in pairs: at most 2 x 255 x 255.
-  using Ints = __m512i;
-  using IntSum = __m512i;
-  static constexpr size_t kInts = 32;
-  static inline IntSum ZeroInts() { return _mm512_setzero_si512(); }
-  static inline Ints LoadInts(const int8_t* p) {
-    return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
-  }
-  static inline Ints LoadIntsTail(const int8_t* p, size_t n) {
-    return _mm512_cvtepi8_epi16(_mm256_maskz_loadu_epi8((__mmask32{1} << n) - 1, p));
-  }
-  static inline Ints SubInts(Ints a, Ints b) { return _mm512_sub_epi16(a, b); }
+  /// Products are added in pairs: at most 2 x 255 x 255.
   static inline IntSum MulAddInts(Ints a, Ints b, IntSum sum) {
     return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b));
   }
-  static inline int32_t SumInts(IntSum sum) { return _mm512_reduce_add_epi32(sum); }
 
-  using Bits = __m512i;
-  using Counts = __m512i;
-  static constexpr size_t kBitBytes = 64;
-  static inline Counts ZeroCounts() { return _mm512_setzero_si512(); }
-  static inline Bits LoadBits(const uint8_t* p) { return _mm512_loadu_si512(p); }
-  static inline Bits LoadBitsTail(const uint8_t* p, size_t n) {
-    return _mm512_maskz_loadu_epi8((__mmask64{1} << n) - 1, p);
-  }
-  static inline Bits Xor(Bits a, Bits b) { return _mm512_xor_si512(a, b); }
-  static inline Bits And(Bits a, Bits b) { return _mm512_and_si512(a, b); }
-  static inline Bits Or(Bits a, Bits b) { return _mm512_or_si512(a, b); }
   /// The bits of each half byte come from a table of 16.
   static inline Counts Count(Bits bits, Counts counts) {
     const __m512i table =
@@ -79,9 +57,6 @@ struct V {
     const __m512i bytes =
         _mm512_add_epi8(_mm512_shuffle_epi8(table, low), _mm512_shuffle_epi8(table, high));
     return _mm512_add_epi64(counts, _mm512_sad_epu8(bytes, _mm512_setzero_si512()));
-  }
-  static inline uint64_t SumCounts(Counts counts) {
-    return static_cast<uint64_t>(_mm512_reduce_add_epi64(counts));
   }
 
  private:

@@ -3,27 +3,16 @@
 
 #include <immintrin.h>
 
+#include "kernels/avx512_vectors.h"
 #include "kernels/kernels.h"
 
 namespace kite::engine {
 namespace {
 
-struct V {
-  using Ints = __m512i;
-  using IntSum = __m512i;
-  static constexpr size_t kInts = 32;
-  static inline IntSum ZeroInts() { return _mm512_setzero_si512(); }
-  static inline Ints LoadInts(const int8_t* p) {
-    return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
-  }
-  static inline Ints LoadIntsTail(const int8_t* p, size_t n) {
-    return _mm512_cvtepi8_epi16(_mm256_maskz_loadu_epi8((__mmask32{1} << n) - 1, p));
-  }
-  static inline Ints SubInts(Ints a, Ints b) { return _mm512_sub_epi16(a, b); }
+struct V : Avx512Ints {
   static inline IntSum MulAddInts(Ints a, Ints b, IntSum sum) {
     return _mm512_dpwssd_epi32(sum, a, b);
   }
-  static inline int32_t SumInts(IntSum sum) { return _mm512_reduce_add_epi32(sum); }
 };
 
 }  // namespace

@@ -50,7 +50,7 @@ uint64_t ProcessBytes(const char* file, const std::string& key) {
   return 0;
 }
 
-std::string Seconds(double seconds) {
+std::string Milliseconds(double seconds) {
   return std::to_string(static_cast<int64_t>(seconds * 1000)) + " ms";
 }
 
@@ -235,7 +235,7 @@ Status Bench::FindTruth(Executor& executor) {
                           if (!hits.empty()) worst_[q] = hits.back();
                         });
   }));
-  say_("found the true neighbours in " + Seconds(SecondsSince(start)));
+  say_("found the true neighbours in " + Milliseconds(SecondsSince(start)));
   return {};
 }
 
@@ -282,8 +282,8 @@ Result<LoadedIndex> Bench::BuildAndLoad(Executor& executor) {
   report_.build_wall_s = SecondsSince(start);
   report_.build_cpu_s = CpuSeconds(CLOCK_PROCESS_CPUTIME_ID) - cpu_start;
   KITE_ASSIGN_OR_RETURN(LoadedIndex loaded, SaveAndLoad(std::move(index)));
-  say_("built " + report_.index + " in " + Seconds(report_.build_wall_s) + ", saved and loaded " +
-       FormatBytes(report_.index_bytes));
+  say_("built " + report_.index + " in " + Milliseconds(report_.build_wall_s) +
+       ", saved and loaded " + FormatBytes(report_.index_bytes));
   return loaded;
 }
 
