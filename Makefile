@@ -37,6 +37,11 @@ help: ## this list
 setup: ## install what is missing (packages, Arrow, the wire contract, test clients)
 	@tools/setup.sh
 
+# The servers that tests start: etcd and others.
+.PHONY: setup-cluster
+setup-cluster:
+	@tools/setup.sh cluster
+
 .PHONY: build
 build: setup ## the release build: build/release/kite
 	$(call configure-and-build,release)
@@ -56,18 +61,18 @@ run: build ## build, then start a standalone server on ./kite-data (DATA=...)
 test: unit integration ## unit tests, then the clients' tests against real servers
 
 .PHONY: unit
-unit: build ## unit tests only
+unit: setup-cluster build ## unit tests only
 	cd build/release && ctest --output-on-failure --parallel $(JOBS)
 
 .PHONY: integration
-integration: build ## the clients' tests only, once with each pymilvus release
+integration: setup-cluster build ## the clients' tests only, once with each pymilvus release
 	$(call pytest-folder,tests/integration,$(PYMILVUS_VERSION))
 	$(call pytest-folder,tests/integration,$(PYMILVUS_OLD_VERSION))
 	$(call pytest-folder,tests/property,$(PYMILVUS_VERSION))
 	$(call pytest-folder,tests/soak,$(PYMILVUS_VERSION))
 
 .PHONY: soak
-soak: build ## 300 cycles of kill -9, 200 of power loss, 10 000 filters, 1 000 searches
+soak: setup-cluster build ## 300 cycles of kill -9, 200 of power loss, 10 000 filters, 1 000 searches
 	KITE_SOAK_CYCLES=300 $(MAKE) --no-print-directory soak-clients
 	cmake --build build/release --parallel $(JOBS) --target kite_fault_test
 	KITE_CYCLES=200 build/release/kite_fault_test
@@ -104,11 +109,11 @@ define sanitized-tests
 endef
 
 .PHONY: asan-ubsan
-asan-ubsan: setup ## unit and clients' tests under the address, leak and undefined-behaviour sanitizers
+asan-ubsan: setup-cluster ## unit and clients' tests under the address, leak and undefined-behaviour sanitizers
 	$(call sanitized-tests,asan-ubsan)
 
 .PHONY: tsan
-tsan: setup ## unit and clients' tests under the thread sanitizer
+tsan: setup-cluster ## unit and clients' tests under the thread sanitizer
 	$(call sanitized-tests,tsan)
 
 .PHONY: setup-clang

@@ -4,7 +4,7 @@
 #   tools/setup.sh            compiler, libraries, Arrow, wire contract, test clients
 #   tools/setup.sh clang      also clang, clang-tidy, clang-format and libFuzzer
 #   tools/setup.sh demo       also what `make demo` needs: an embedding model and what reads it
-#   tools/setup.sh cluster    also what the cluster tests start: etcd, a Java runtime for Kafka
+#   tools/setup.sh cluster    also the servers that the tests start: etcd, a Java runtime for Kafka
 #
 # Distribution packages go where apt puts them. Everything else goes to $KITE_CACHE, outside of the checkout
 # (default: ${XDG_CACHE_HOME:-~/.cache}/kite).
@@ -156,6 +156,21 @@ fetch_arrow() {
   rm -rf "$work"
 }
 
+# The messages of etcd's client protocol. The package depends on 140 others that only Go programs need, so it is
+# unpacked, not installed.
+fetch_etcd_protocol() {
+  local folder="$KITE_CACHE/etcd-protocol" work
+  [[ -d $folder ]] && return
+  command -v dpkg-deb >/dev/null || return 0
+  say "unpacking etcd's protocol"
+  work="$(mktemp -d "$KITE_CACHE/tmp.XXXXXX")"
+  (cd "$work" && apt-get -qq -o APT::Sandbox::User=root download golang-etcd-server-dev >/dev/null) ||
+    fail "apt-get could not download golang-etcd-server-dev"
+  dpkg-deb -x "$work"/golang-etcd-server-dev_*.deb "$work/package"
+  mv -T "$work/package/usr/share/gocode/src/go.etcd.io/etcd" "$folder"
+  rm -rf "$work"
+}
+
 fetch_model() {
   local folder="$KITE_CACHE/minilm-$MINILM_VERSION" work
   [[ -d $folder ]] && return
@@ -177,6 +192,7 @@ rm -rf "$KITE_CACHE"/tmp.* # of a run that was cut off
 make_venv tools requirements-tools.txt
 fetch_wire_contract
 fetch_arrow
+fetch_etcd_protocol
 make_venv "pymilvus-$PYMILVUS_VERSION" "requirements-pymilvus-$PYMILVUS_VERSION.txt"
 make_venv "pymilvus-$PYMILVUS_OLD_VERSION" "requirements-pymilvus-$PYMILVUS_OLD_VERSION.txt"
 if [[ $demo == yes ]]; then
