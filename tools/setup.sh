@@ -4,6 +4,7 @@
 #   tools/setup.sh            compiler, libraries, Arrow, wire contract, test clients
 #   tools/setup.sh clang      also clang, clang-tidy, clang-format and libFuzzer
 #   tools/setup.sh demo       also what `make demo` needs: an embedding model and what reads it
+#   tools/setup.sh bench      also the libraries that bench/peers compares Kite with
 #   tools/setup.sh cluster    also the servers that the tests start: etcd, a Java runtime for Kafka
 #
 # Distribution packages go where apt puts them. Everything else goes to $KITE_CACHE, outside of the checkout
@@ -39,14 +40,16 @@ packages=(
   libgtest-dev libgmock-dev libbenchmark-dev
 )
 demo=no
+bench=no
 for group in "$@"; do
   case "$group" in
+    bench) bench=yes ;;
     demo) demo=yes ;;
     clang)
       packages+=("clang-$CLANG_MAJOR" "libclang-rt-$CLANG_MAJOR-dev" "clang-tidy-$CLANG_MAJOR"
         "clang-format-$CLANG_MAJOR" "llvm-$CLANG_MAJOR") ;;
     cluster) packages+=(etcd-server etcd-client default-jre-headless maven) ;;
-    *) fail "unknown group '$group'; known are: clang, demo, cluster" ;;
+    *) fail "unknown group '$group'; known are: bench, clang, cluster, demo" ;;
   esac
 done
 # Any python3 will do, but it has to be able to make virtual environments.
@@ -181,6 +184,19 @@ fetch_model() {
   rm -rf "$work"
 }
 
+# Its wheels are built by the machine that installs them, for that machine; its headers are all that is needed.
+fetch_hnswlib() {
+  local folder="$KITE_CACHE/hnswlib-$HNSWLIB_VERSION" work
+  [[ -d $folder ]] && return
+  say "unpacking hnswlib"
+  work="$(mktemp -d "$KITE_CACHE/tmp.XXXXXX")"
+  "$KITE_CACHE/venv-tools/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps \
+    --no-binary hnswlib --dest "$work" "hnswlib==$HNSWLIB_VERSION" || fail "pip could not download hnswlib"
+  tar -xzf "$work"/hnswlib-*.tar.gz -C "$work"
+  mv -T "$work/hnswlib-$HNSWLIB_VERSION" "$folder"
+  rm -rf "$work"
+}
+
 # ---------------------------------------------------------------------------------------------------------------
 
 install_packages
@@ -198,4 +214,8 @@ make_venv "pymilvus-$PYMILVUS_OLD_VERSION" "requirements-pymilvus-$PYMILVUS_OLD_
 if [[ $demo == yes ]]; then
   make_venv demo requirements-demo.txt
   fetch_model
+fi
+if [[ $bench == yes ]]; then
+  make_venv bench requirements-bench.txt
+  fetch_hnswlib
 fi
