@@ -37,7 +37,7 @@ help: ## this list
 setup: ## install what is missing (packages, Arrow, the wire contract, test clients)
 	@tools/setup.sh
 
-# The servers that tests start: etcd and others.
+# The servers that tests start: etcd, MinIO and others.
 .PHONY: setup-cluster
 setup-cluster:
 	@tools/setup.sh cluster

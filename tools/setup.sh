@@ -5,7 +5,7 @@
 #   tools/setup.sh clang      also clang, clang-tidy, clang-format and libFuzzer
 #   tools/setup.sh demo       also what `make demo` needs: an embedding model and what reads it
 #   tools/setup.sh bench      also the libraries that bench/peers compares Kite with
-#   tools/setup.sh cluster    also the servers that the tests start: etcd, a Java runtime for Kafka
+#   tools/setup.sh cluster    also the servers that the tests start: etcd, MinIO, a Java runtime for Kafka
 #
 # Distribution packages go where apt puts them. Everything else goes to $KITE_CACHE, outside of the checkout
 # (default: ${XDG_CACHE_HOME:-~/.cache}/kite).
@@ -29,18 +29,20 @@ packages=(
   # tools
   g++ make cmake ninja-build ccache mold pkg-config git ca-certificates
   # wire and servers
-  libgrpc++-dev protobuf-compiler libprotobuf-dev libcpp-httplib-dev libssl-dev
+  libgrpc++-dev protobuf-compiler libprotobuf-dev libcpp-httplib-dev libssl-dev libcurl4-openssl-dev
   # storage
   librocksdb-dev librdkafka-dev libzstd-dev liblz4-dev zlib1g-dev libxxhash-dev
   # text, numbers
   libre2-dev libutf8proc-dev libicu-dev libstemmer-dev libroaring-dev
   # configuration, log, metrics, crypto
-  libspdlog-dev libfmt-dev nlohmann-json3-dev libyaml-cpp-dev libcli11-dev prometheus-cpp-dev libargon2-dev
+  libspdlog-dev libfmt-dev nlohmann-json3-dev libpugixml-dev libyaml-cpp-dev libcli11-dev prometheus-cpp-dev
+  libargon2-dev
   # tests
   libgtest-dev libgmock-dev libbenchmark-dev
 )
 demo=no
 bench=no
+cluster=no
 for group in "$@"; do
   case "$group" in
     bench) bench=yes ;;
@@ -48,7 +50,10 @@ for group in "$@"; do
     clang)
       packages+=("clang-$CLANG_MAJOR" "libclang-rt-$CLANG_MAJOR-dev" "clang-tidy-$CLANG_MAJOR"
         "clang-format-$CLANG_MAJOR" "llvm-$CLANG_MAJOR") ;;
-    cluster) packages+=(etcd-server etcd-client default-jre-headless maven) ;;
+    cluster)
+      cluster=yes
+      packages+=(etcd-server etcd-client default-jre-headless maven)
+      command -v go >/dev/null || packages+=(golang-go) ;;
     *) fail "unknown group '$group'; known are: bench, clang, cluster, demo" ;;
   esac
 done
@@ -197,6 +202,31 @@ fetch_hnswlib() {
   rm -rf "$work"
 }
 
+# The S3 server of the tests, built from its Go module: a few minutes, once.
+fetch_minio() {
+  local folder="$KITE_CACHE/minio-$MINIO_VERSION" work go=go
+  [[ -x $folder/minio ]] && return
+  say "building MinIO $MINIO_VERSION (5 to 12 minutes, once)"
+  work="$(mktemp -d "$KITE_CACHE/tmp.XXXXXX")"
+  # The distribution's Go may be older than MinIO wants; the right one comes as a module as well.
+  if [[ $(printf '%s\n' "go$GO_VERSION" "$(go env GOVERSION)" | sort -V | head -1) != "go$GO_VERSION" ]]; then
+    local toolchain="golang.org/toolchain@v0.0.1-go$GO_VERSION.linux-$(go env GOARCH)"
+    mkdir "$work/toolchain"
+    (cd "$work/toolchain" && go mod download "$toolchain") || fail "go could not download $toolchain"
+    go="$(go env GOMODCACHE)/$toolchain/bin/go"
+    chmod -R u+w,a+X "${go%/bin/go}"
+    find "${go%/bin/go}/bin" "${go%/bin/go}/pkg/tool" -type f -exec chmod +x {} +
+  fi
+  GOBIN="$work/bin" GOTOOLCHAIN=local GOFLAGS=-trimpath nice "$go" install -ldflags '-s -w' \
+    "github.com/minio/minio@$MINIO_VERSION" 2>"$work/log" || {
+    tail -5 "$work/log" >&2
+    fail "MinIO $MINIO_VERSION could not be built"
+  }
+  mkdir -p "$folder"
+  mv "$work/bin/minio" "$folder/minio"
+  rm -rf "$work"
+}
+
 # ---------------------------------------------------------------------------------------------------------------
 
 install_packages
@@ -215,6 +245,7 @@ if [[ $demo == yes ]]; then
   make_venv demo requirements-demo.txt
   fetch_model
 fi
+if [[ $cluster == yes ]]; then fetch_minio; fi
 if [[ $bench == yes ]]; then
   make_venv bench requirements-bench.txt
   fetch_hnswlib
