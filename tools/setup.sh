@@ -5,7 +5,7 @@
 #   tools/setup.sh clang      also clang, clang-tidy, clang-format and libFuzzer
 #   tools/setup.sh demo       also what `make demo` needs: an embedding model and what reads it
 #   tools/setup.sh bench      also the libraries that bench/peers compares Kite with
-#   tools/setup.sh cluster    also the servers that the tests start: etcd, MinIO, a Java runtime for Kafka
+#   tools/setup.sh cluster    also the servers that the tests start: etcd, Kafka with a Java runtime, MinIO
 #
 # Distribution packages go where apt puts them. Everything else goes to $KITE_CACHE, outside of the checkout
 # (default: ${XDG_CACHE_HOME:-~/.cache}/kite).
@@ -202,6 +202,19 @@ fetch_hnswlib() {
   rm -rf "$work"
 }
 
+# The broker of the tests: a folder of jars.
+fetch_kafka() {
+  local folder="$KITE_CACHE/kafka-$KAFKA_VERSION" work
+  [[ -d $folder ]] && return
+  say "fetching the Kafka broker $KAFKA_VERSION (about 45 MB)"
+  work="$(mktemp -d "$KITE_CACHE/tmp.XXXXXX")"
+  mvn --quiet --batch-mode --file "$here/kafka-pom.xml" "-Dkafka.version=$KAFKA_VERSION" dependency:copy-dependencies \
+    -DincludeScope=runtime -DexcludeArtifactIds=slf4j-reload4j "-DoutputDirectory=$work/jars" ||
+    fail "Maven could not fetch the Kafka broker $KAFKA_VERSION"
+  mv -T "$work/jars" "$folder"
+  rm -rf "$work"
+}
+
 # The S3 server of the tests, built from its Go module: a few minutes, once.
 fetch_minio() {
   local folder="$KITE_CACHE/minio-$MINIO_VERSION" work go=go
@@ -245,7 +258,10 @@ if [[ $demo == yes ]]; then
   make_venv demo requirements-demo.txt
   fetch_model
 fi
-if [[ $cluster == yes ]]; then fetch_minio; fi
+if [[ $cluster == yes ]]; then
+  fetch_kafka
+  fetch_minio
+fi
 if [[ $bench == yes ]]; then
   make_venv bench requirements-bench.txt
   fetch_hnswlib
