@@ -23,7 +23,7 @@ endfunction()
 set(kite_dependency_files gtest benchmark xxhash)
 if(NOT KITE_ENGINE_ONLY)
   list(APPEND kite_dependency_files
-    grpc protobuf rocksdb arrow spdlog json yaml cli11 prometheus httplib re2 utf8proc icu stemmer roaring zstd lz4
+    grpc protobuf rocksdb arrow spdlog json yaml cli11 prometheus httplib curl pugixml re2 utf8proc icu stemmer roaring zstd lz4
     zlib openssl argon2 rdkafka)
 endif()
 foreach(name IN LISTS kite_dependency_files)

@@ -50,6 +50,9 @@ class ObjectStore {
   virtual ~ObjectStore() = default;
 
   virtual Status Put(const Context& context, const std::string& key, std::string_view bytes) = 0;
+  /// Put, but AlreadyExists(Object) when the key has an object: a guard against two writers that
+  /// take themselves for the only one. At most 8 MiB.
+  virtual Status PutNew(const Context& context, const std::string& key, std::string_view bytes) = 0;
   virtual Result<std::unique_ptr<ObjectWriter>> OpenWriter(const Context& context,
                                                            const std::string& key) = 0;
   /// NotFound(Object) names the key.

@@ -1,6 +1,7 @@
 #include "store/conformance/object_store_conformance.h"
 
 #include <algorithm>
+#include <atomic>
 #include <thread>
 
 namespace kite::store {
@@ -72,6 +73,31 @@ TEST_P(ObjectStoreConformance, PutReplaces) {
   EXPECT_EQ(Keys(""), Names{"key"});
 }
 
+TEST_P(ObjectStoreConformance, PutNewReplacesNothing) {
+  ASSERT_TRUE(store_->PutNew(context_, "a/key", "first").ok());
+  const Status second = store_->PutNew(context_, "a/key", "second");
+  EXPECT_TRUE(second.Is(StatusKind::kAlreadyExists, StatusSubject::kObject)) << second;
+  EXPECT_NE(second.message().find("'a/key'"), std::string::npos) << second;
+  EXPECT_EQ(*store_->Get(context_, "a/key"), "first");
+  ASSERT_TRUE(store_->Delete(context_, {"a/key"}).ok());
+  EXPECT_TRUE(store_->PutNew(context_, "a/key", "third").ok());
+  EXPECT_EQ(*store_->Get(context_, "a/key"), "third");
+}
+
+TEST_P(ObjectStoreConformance, OnlyOneOfManyPutsNew) {
+  std::atomic<int> won = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      const Status put = store_->PutNew(context_, "one", std::to_string(t));
+      if (put.ok()) ++won;
+      EXPECT_TRUE(put.ok() || put.Is(StatusKind::kAlreadyExists)) << put;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(won, 1);
+}
+
 TEST_P(ObjectStoreConformance, RangesAreExact) {
   Put("key", "0123456789");
   EXPECT_EQ(*store_->GetRange(context_, "key", 0, 10), "0123456789");
@@ -117,6 +143,80 @@ TEST_P(ObjectStoreConformance, LargeObjects) {
   ASSERT_TRUE(writer->Finish().ok());
   EXPECT_TRUE((*store_->Map(context_, "large"))->bytes() == bytes);
   EXPECT_EQ(*store_->GetRange(context_, "large", 12'345'678, 1000), bytes.substr(12'345'678, 1000));
+  EXPECT_TRUE(*store_->GetRange(context_, "large", 1, bytes.size() - 2) ==
+              bytes.substr(1, bytes.size() - 2));
+  EXPECT_TRUE(*store_->Get(context_, "large") == bytes);
+  Put("large", std::string_view(bytes).substr(1));
+  EXPECT_TRUE((*store_->Map(context_, "large"))->bytes() == std::string_view(bytes).substr(1));
+}
+
+TEST_P(ObjectStoreConformance, ALargeAbandonedWriterLeavesNothing) {
+  const std::string piece(size_t{9} << 20, 'x');
+  auto writer = *store_->OpenWriter(context_, "gone");
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(writer->Append(piece).ok());
+  writer.reset();
+  EXPECT_TRUE(Keys("").empty());
+  EXPECT_TRUE(store_->Head(context_, "gone").status().Is(StatusKind::kNotFound));
+}
+
+TEST_P(ObjectStoreConformance, ListingsOfManyPages) {
+  constexpr int kObjects = 2500;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = t; i < kObjects; i += 4) Put("many/" + std::to_string(i), "x");
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  Put("other", "x");
+  const Names keys = Keys("many/");
+  EXPECT_EQ(keys.size(), static_cast<size_t>(kObjects));
+  EXPECT_TRUE(std::is_sorted(keys.begin(), keys.end()));
+  EXPECT_EQ(Keys("many/", 700), keys);
+  ASSERT_TRUE(store_->Delete(context_, keys).ok());
+  EXPECT_EQ(Keys(""), Names{"other"});
+}
+
+TEST_P(ObjectStoreConformance, AViewOutlivesTheStore) {
+  Put("key", "bytes");
+  const auto view = *store_->Map(context_, "key");
+  store_.reset();
+  EXPECT_EQ(view->bytes(), "bytes");
+  Reopen();
+}
+
+TEST_P(ObjectStoreConformance, ADeadlineEndsACall) {
+  const Context context = context_.WithDeadline(Context::Clock::now());
+  EXPECT_TRUE(store_->Put(context, "key", "x").Is(StatusKind::kDeadlineExceeded));
+  EXPECT_TRUE(store_->Get(context, "key").status().Is(StatusKind::kDeadlineExceeded));
+  EXPECT_TRUE(Keys("").empty());
+}
+
+/// What was acknowledged before and during a restart of the server is there afterwards.
+TEST_P(ObjectStoreConformance, ARestartInTheMiddleLosesNothing) {
+  std::atomic<bool> stop = false;
+  std::atomic<int> written = 0;
+  std::thread client([&] {
+    for (int i = 0; !stop; ++i) {
+      Put("restart/" + std::to_string(i), std::to_string(i));
+      written = i + 1;
+    }
+  });
+  const auto wait_for = [&](int count) {
+    while (written < count && !HasFailure()) std::this_thread::yield();
+  };
+  wait_for(20);
+  if (!harness_->Restart()) {
+    stop = true;
+    client.join();
+    GTEST_SKIP() << "nothing to restart behind this store";
+  }
+  wait_for(written + 20);
+  stop = true;
+  client.join();
+  ASSERT_EQ(Keys("restart/").size(), static_cast<size_t>(written));
+  for (int i = 0; i < written; ++i)
+    EXPECT_EQ(*store_->Get(context_, "restart/" + std::to_string(i)), std::to_string(i));
 }
 
 TEST_P(ObjectStoreConformance, ListingsAreInKeyOrder) {

@@ -17,6 +17,8 @@ class ObjectStoreHarness {
   /// Opens the store, empty the first time; later calls, after the store before was destroyed, find
   /// its data again.
   virtual Result<std::unique_ptr<ObjectStore>> Open() = 0;
+  /// Ends the server behind the store with kill -9 and starts it again; false when there is none.
+  virtual bool Restart() { return false; }
 };
 
 struct ObjectStoreCase {

@@ -132,6 +132,9 @@ class FaultyObjectStore final : public ObjectStore {
   Status Put(const Context& context, const std::string& key, std::string_view bytes) override {
     return Run(StoreCall::kWrite, [&] { return store_->Put(context, key, bytes); });
   }
+  Status PutNew(const Context& context, const std::string& key, std::string_view bytes) override {
+    return Run(StoreCall::kWrite, [&] { return store_->PutNew(context, key, bytes); });
+  }
   Result<std::unique_ptr<ObjectWriter>> OpenWriter(const Context& context,
                                                    const std::string& key) override {
     Result<std::unique_ptr<ObjectWriter>> writer =

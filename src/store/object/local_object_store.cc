@@ -4,6 +4,7 @@
 #include <atomic>
 #include <charconv>
 #include <chrono>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -33,6 +34,7 @@ struct Places {
   std::string uploads;  ///< empty: read-only
   std::unique_ptr<FileLock> uploads_lock;
   std::atomic<uint64_t> next_upload{0};
+  std::mutex put_new;  ///< between looking whether a key is free and taking it
 
   ~Places() {
     if (uploads.empty()) return;
@@ -175,6 +177,14 @@ class LocalObjectStore final : public ObjectStore {
     KITE_RETURN_IF_ERROR(writer->Append(bytes));
     KITE_RETURN_IF_ERROR(context.Check());
     return writer->Finish();
+  }
+
+  Status PutNew(const Context& context, const std::string& key, std::string_view bytes) override {
+    KITE_RETURN_IF_ERROR(ValidateObjectKey(key));
+    const std::lock_guard lock(places_->put_new);
+    if (disk().FileSize(places_->PathOf(key)).ok())
+      return Status::AlreadyExists(StatusSubject::kObject, "object '" + key + "' exists already");
+    return Put(context, key, bytes);
   }
 
   Result<std::unique_ptr<ObjectWriter>> OpenWriter(const Context& context,

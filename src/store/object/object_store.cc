@@ -15,8 +15,7 @@ bool IsKeyCharacter(char c) {
 Status BadKey(std::string_view key, std::string_view reason) {
   // The key may be long and hold anything: show the beginning, and only what can be printed.
   std::string shown(key.substr(0, 64));
-  std::replace_if(
-      shown.begin(), shown.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  std::replace_if(shown.begin(), shown.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
   return Status::InvalidArgument(StatusSubject::kObject,
                                  "object key '" + shown + "' is invalid: " + std::string(reason));
 }

@@ -1,0 +1,1 @@
+kite_pkg_config(curl libcurl)
