@@ -23,6 +23,7 @@ struct AnnFlags {
   std::string build;
   std::string search;
   std::string load = "map";
+  std::string filter_kind = "random";
   std::string json;
 };
 
@@ -47,12 +48,13 @@ nlohmann::ordered_json JsonOf(const AnnOptions& options, const AnnReport& report
           {"k", options.k},
           {"threads", options.threads},
           {"build_threads", options.build_threads},
-          {"filter_selectivity", options.selectivity},
+          {"filter_selectivity", options.filter.selectivity},
           {"repeats", options.repeats},
           {"build_cpu_s", report.build_cpu_s},
           {"build_wall_s", report.build_wall_s},
           {"index_bytes", report.index_bytes},
           {"peak_rss_bytes", report.peak_rss_bytes},
+          {"pss_before_bytes", report.pss_before_bytes},
           {"pss_bytes", report.pss_bytes},
           {"simd", report.simd},
           {"points", std::move(points)}};
@@ -89,7 +91,7 @@ Status WriteJson(const std::string& path, const nlohmann::ordered_json& json) {
 
 Status Resolve(AnnFlags& flags) {
   AnnOptions& options = flags.options;
-  if (!options.groundtruth.empty() && options.selectivity < 1) {
+  if (!options.groundtruth.empty() && !options.filter.passes_all()) {
     return Status::InvalidArgument(
         "--groundtruth knows nothing of filters: leave it out with --filter-selectivity");
   }
@@ -98,6 +100,10 @@ Status Resolve(AnnFlags& flags) {
   if (builds.size() != 1)
     return Status::InvalidArgument("--build takes one value for each parameter");
   options.build = builds.front();
+  if (!options.from.empty() && !(options.build.empty() && options.save.empty()))
+    return Status::InvalidArgument("--from builds nothing: leave out --build and --save");
+  KITE_ASSIGN_OR_RETURN(options.filter.kind, ParseFilterKind(flags.filter_kind));
+  options.filter.seed = options.seed;
   KITE_ASSIGN_OR_RETURN(options.search, ParseSweep(flags.search));
   options.load = flags.load == "map" ? engine::LoadMode::kMap : engine::LoadMode::kResident;
   return {};
@@ -140,10 +146,20 @@ void AddAnnOptions(CLI::App& ann, AnnFlags& flags) {
   ann.add_option("--search", flags.search,
                  "Parameters of the search, each with the values to try: ef=16,32,64")
       ->type_name("PARAMS");
-  ann.add_option("--filter-selectivity", options.selectivity,
-                 "Share of the rows that pass a random filter, made anew for each query")
+  ann.add_option("--save", options.save, "Leave the built index in this file")->type_name("FILE");
+  ann.add_option("--from", options.from,
+                 "Search an index that --save has left, over the same vectors, instead of building")
+      ->type_name("FILE");
+  ann.add_option("--filter-selectivity", options.filter.selectivity,
+                 "Share of the rows that pass a filter, made anew for each query")
       ->check(CLI::Range(1e-9, 1.0))
       ->type_name("S");
+  ann.add_option("--filter-kind", flags.filter_kind,
+                 "Which rows tend to pass: random (default), near or far from the query")
+      ->type_name("KIND");
+  ann.add_option("--seed", options.seed,
+                 "Of the build, the filters and the order of the queries (default: 42)")
+      ->type_name("N");
   ann.add_option("--k", options.k, "Hits wanted per query (default: 10)")
       ->check(CLI::Range(1, 16384))
       ->type_name("K");

@@ -16,6 +16,7 @@
 
 #include "base/thread_pool.h"
 #include "cli/ann/matrix_file.h"
+#include "cli/ann/query_filter.h"
 #include "cli/progress.h"
 #include "kite/engine/kernels.h"
 
@@ -85,35 +86,6 @@ class ScratchFolder {
   std::string path_;
 };
 
-/// The random filter of one query: each row passes with the same probability.
-class RandomFilter {
- public:
-  explicit RandomFilter(size_t rows) : rows_(rows), words_((rows + 63) / 64) {}
-
-  void Make(double selectivity, uint64_t seed) {
-    std::mt19937_64 random(seed);
-    const auto threshold = static_cast<uint64_t>(std::ldexp(selectivity, 32));
-    std::fill(words_.begin(), words_.end(), 0);
-    count_ = 0;
-    for (size_t row = 0; row < rows_; row += 2) {
-      const uint64_t two = random();
-      Set(row, (two & 0xFFFFFFFF) >= threshold);
-      if (row + 1 < rows_) Set(row + 1, two >> 32 >= threshold);
-    }
-  }
-  [[nodiscard]] engine::Filter view() const { return {.out = words_.data(), .out_count = count_}; }
-
- private:
-  void Set(size_t row, bool out) {
-    words_[row / 64] |= uint64_t{out} << (row % 64);
-    count_ += out ? 1 : 0;
-  }
-
-  const size_t rows_;
-  std::vector<uint64_t> words_;
-  size_t count_ = 0;
-};
-
 /// An index that was saved and loaded again, with the file that it may read.
 struct LoadedIndex {
   std::unique_ptr<MappedFile> file;
@@ -138,15 +110,17 @@ class Bench {
   Status ReadData();
   Status FindTruth(Executor& executor);
   Status ReadTruth();
+  Status CheckParams();
   Result<LoadedIndex> BuildAndLoad(Executor& executor);
   Result<LoadedIndex> SaveAndLoad(std::unique_ptr<Index> index);
+  Result<LoadedIndex> LoadFrom(const std::string& path);
   /// How many of the true hits of query q are found.
   Result<size_t> GoodHits(const Index& index, const engine::SearchParams& params, size_t q) const;
   Status MeasureRecall(const Index& index, AnnPoint& point, Executor& executor) const;
   Status TimeRound(const Index& index, const AnnPoint& point, size_t round, Round& result) const;
   Status TimeChunk(const Index& index, const engine::SearchParams& params,
-                   std::span<const size_t> queries, engine::Scratch& scratch,
-                   std::vector<RandomFilter>& filters, Round& result) const;
+                   std::span<const size_t> queries, engine::Scratch& scratch, QueryFilter& filter,
+                   std::vector<RowSet>& rows, Round& result) const;
   Status TimeAll(const Index& index);
 
   [[nodiscard]] engine::VectorSource source() const {
@@ -158,8 +132,7 @@ class Bench {
   [[nodiscard]] engine::QuerySet query(size_t q) const {
     return {reinterpret_cast<const std::byte*>(queries_.row(q)), 1};
   }
-  [[nodiscard]] bool filtered() const { return options_.selectivity < 1; }
-  [[nodiscard]] uint64_t FilterSeed(size_t q) const { return options_.seed * 1000003 + q; }
+  [[nodiscard]] QueryFilter filters() const { return {options_.filter, options_.metric, source()}; }
   [[nodiscard]] engine::SearchParams ParamsOf(const AnnPoint& point) const {
     return {.k = options_.k, .params = point.search};
   }
@@ -172,6 +145,7 @@ class Bench {
   Matrix<float> queries_;
   std::vector<Neighbor> worst_;  ///< per query: the last of the true hits
   std::vector<size_t> wanted_;   ///< per query: how many there are
+  engine::BuildSpec spec_;       ///< with defaults
   AnnReport report_;
 };
 
@@ -224,34 +198,58 @@ Status Bench::FindTruth(Executor& executor) {
   KITE_ASSIGN_OR_RETURN(const std::unique_ptr<Index> flat,
                         engine::Build(Context(), {.index_type = "FLAT", .metric = options_.metric},
                                       source(), executor, {}));
-  KITE_RETURN_IF_ERROR(ParallelFor(executor, queries_.rows, 1, [&](size_t q) {
+  const auto find = [&](size_t q) -> Status {
     engine::Scratch scratch;
-    RandomFilter filter(filtered() ? base_.rows : 0);
-    if (filtered()) filter.Make(options_.selectivity, FilterSeed(q));
-    return flat->Search(Context(), query(q), {.k = options_.k},
-                        filtered() ? filter.view() : engine::Filter(), scratch,
+    RowSet rows;
+    KITE_RETURN_IF_ERROR(filters().Make(query(q).data, q, rows));
+    return flat->Search(Context(), query(q), {.k = options_.k}, rows.view(), scratch,
                         [&](size_t, std::span<const Neighbor> hits) {
                           wanted_[q] = hits.size();
                           if (!hits.empty()) worst_[q] = hits.back();
                         });
-  }));
+  };
+  KITE_RETURN_IF_ERROR(ParallelFor(executor, queries_.rows, 1, find));
   say_("found the true neighbours in " + Milliseconds(SecondsSince(start)));
   return {};
 }
 
-Result<LoadedIndex> Bench::SaveAndLoad(std::unique_ptr<Index> index) {
-  KITE_ASSIGN_OR_RETURN(const std::unique_ptr<ScratchFolder> folder, ScratchFolder::Make());
-  const std::string path = folder->path() + "/index";
-  KITE_ASSIGN_OR_RETURN(const std::unique_ptr<AppendFile> out, disk_.Create(path));
-  KITE_RETURN_IF_ERROR(index->Save([&](std::string_view bytes) { return out->Append(bytes); }));
-  report_.index_bytes = out->size();
-  // What the build leaves behind must not serve the searches.
-  index.reset();
-  malloc_trim(0);
+Result<LoadedIndex> Bench::LoadFrom(const std::string& path) {
   LoadedIndex loaded;
   KITE_ASSIGN_OR_RETURN(loaded.file, disk_.Map(path));
   KITE_ASSIGN_OR_RETURN(loaded.index, engine::Load(loaded.file->bytes(), source(), options_.load));
+  report_.index_bytes = loaded.file->bytes().size();
+  if (loaded.index->type() != report_.index || loaded.index->metric() != options_.metric) {
+    return Status::InvalidArgument("'" + path + "' has an index of type " +
+                                   std::string(loaded.index->type()) + " for " +
+                                   std::string(engine::MetricName(loaded.index->metric())));
+  }
   return loaded;
+}
+
+Result<LoadedIndex> Bench::SaveAndLoad(std::unique_ptr<Index> index) {
+  KITE_ASSIGN_OR_RETURN(const std::unique_ptr<ScratchFolder> folder, ScratchFolder::Make());
+  const std::string path = options_.save.empty() ? folder->path() + "/index" : options_.save;
+  KITE_ASSIGN_OR_RETURN(const std::unique_ptr<AppendFile> out, disk_.Create(path));
+  KITE_RETURN_IF_ERROR(index->Save([&](std::string_view bytes) { return out->Append(bytes); }));
+  // What the build leaves behind must not serve the searches.
+  index.reset();
+  malloc_trim(0);
+  return LoadFrom(path);
+}
+
+/// Before anything is built.
+Status Bench::CheckParams() {
+  spec_ = {.index_type = options_.index,
+           .metric = options_.metric,
+           .params = options_.build,
+           .seed = options_.seed};
+  KITE_ASSIGN_OR_RETURN(spec_,
+                        engine::ValidateBuild(spec_, engine::VectorType::kFloat32, base_.columns));
+  report_.index = spec_.index_type;
+  for (const AnnPoint& point : report_.points) {
+    KITE_RETURN_IF_ERROR(engine::ValidateSearch(spec_.index_type, ParamsOf(point)));
+  }
+  return {};
 }
 
 Result<LoadedIndex> Bench::BuildAndLoad(Executor& executor) {
@@ -264,21 +262,11 @@ Result<LoadedIndex> Bench::BuildAndLoad(Executor& executor) {
     if (now > before && now < 10)
       say_("building " + options_.index + ": " + std::to_string(now * 10) + " %");
   };
-  const engine::BuildSpec wanted{.index_type = options_.index,
-                                 .metric = options_.metric,
-                                 .params = options_.build,
-                                 .seed = options_.seed};
-  KITE_ASSIGN_OR_RETURN(const engine::BuildSpec spec,
-                        engine::ValidateBuild(wanted, engine::VectorType::kFloat32, base_.columns));
-  report_.index = spec.index_type;
-  report_.build = spec.params;
-  for (const AnnPoint& point : report_.points) {
-    KITE_RETURN_IF_ERROR(engine::ValidateSearch(spec.index_type, ParamsOf(point)));
-  }
+  report_.build = spec_.params;
   const auto start = Clock::now();
   const double cpu_start = CpuSeconds(CLOCK_PROCESS_CPUTIME_ID);
   KITE_ASSIGN_OR_RETURN(std::unique_ptr<Index> index,
-                        engine::Build(Context(), spec, source(), executor, progress));
+                        engine::Build(Context(), spec_, source(), executor, progress));
   report_.build_wall_s = SecondsSince(start);
   report_.build_cpu_s = CpuSeconds(CLOCK_PROCESS_CPUTIME_ID) - cpu_start;
   KITE_ASSIGN_OR_RETURN(LoadedIndex loaded, SaveAndLoad(std::move(index)));
@@ -296,11 +284,10 @@ bool Bench::Counts(size_t q, float score) const {
 Result<size_t> Bench::GoodHits(const Index& index, const engine::SearchParams& params,
                                size_t q) const {
   engine::Scratch scratch;
-  RandomFilter filter(filtered() ? base_.rows : 0);
-  if (filtered()) filter.Make(options_.selectivity, FilterSeed(q));
+  RowSet filter;
+  KITE_RETURN_IF_ERROR(filters().Make(query(q).data, q, filter));
   std::vector<engine::Row> rows;
-  KITE_RETURN_IF_ERROR(index.Search(Context(), query(q), params,
-                                    filtered() ? filter.view() : engine::Filter(), scratch,
+  KITE_RETURN_IF_ERROR(index.Search(Context(), query(q), params, filter.view(), scratch,
                                     [&](size_t, std::span<const Neighbor> hits) {
                                       for (const Neighbor& hit : hits) rows.push_back(hit.row);
                                     }));
@@ -329,9 +316,9 @@ Status Bench::MeasureRecall(const Index& index, AnnPoint& point, Executor& execu
 
 Status Bench::TimeChunk(const Index& index, const engine::SearchParams& params,
                         std::span<const size_t> queries, engine::Scratch& scratch,
-                        std::vector<RandomFilter>& filters, Round& result) const {
-  for (size_t i = 0; i < queries.size() && filtered(); ++i) {
-    filters[i].Make(options_.selectivity, FilterSeed(queries[i]));
+                        QueryFilter& filter, std::vector<RowSet>& rows, Round& result) const {
+  for (size_t i = 0; i < queries.size(); ++i) {
+    KITE_RETURN_IF_ERROR(filter.Make(query(queries[i]).data, queries[i], rows[i]));
   }
   size_t hits_seen = 0;
   const engine::Sink sink = [&](size_t, std::span<const Neighbor> hits) {
@@ -339,9 +326,9 @@ Status Bench::TimeChunk(const Index& index, const engine::SearchParams& params,
   };
   const double cpu_start = CpuSeconds(CLOCK_THREAD_CPUTIME_ID);
   for (size_t i = 0; i < queries.size(); ++i) {
-    const engine::Filter filter = filtered() ? filters[i].view() : engine::Filter();
     const auto start = Clock::now();
-    KITE_RETURN_IF_ERROR(index.Search(Context(), query(queries[i]), params, filter, scratch, sink));
+    KITE_RETURN_IF_ERROR(
+        index.Search(Context(), query(queries[i]), params, rows[i].view(), scratch, sink));
     const double seconds = SecondsSince(start);
     result.wall_seconds += seconds;
     result.latencies_us.push_back(static_cast<float>(seconds * 1e6));
@@ -362,12 +349,13 @@ Status Bench::TimeRound(const Index& index, const AnnPoint& point, size_t round,
   std::vector<Status> ended(options_.threads);
   const auto work = [&](size_t thread) {
     engine::Scratch scratch;
-    std::vector<RandomFilter> filters(filtered() ? kQueriesPerChunk : 0, RandomFilter(base_.rows));
+    QueryFilter filter = filters();
+    std::vector<RowSet> rows(kQueriesPerChunk);
     for (size_t begin;
          ended[thread].ok() && (begin = next.fetch_add(kQueriesPerChunk)) < order.size();) {
       const size_t n = std::min(kQueriesPerChunk, order.size() - begin);
       ended[thread] =
-          TimeChunk(index, params, {order.data() + begin, n}, scratch, filters, parts[thread]);
+          TimeChunk(index, params, {order.data() + begin, n}, scratch, filter, rows, parts[thread]);
     }
   };
   std::vector<std::thread> threads;
@@ -418,9 +406,12 @@ Status Bench::TimeAll(const Index& index) {
 Result<AnnReport> Bench::Run() {
   for (const engine::ParamMap& params : options_.search)
     report_.points.push_back({.search = params});
+  report_.pss_before_bytes = ProcessBytes("smaps_rollup", "Pss:");
   KITE_RETURN_IF_ERROR(ReadData());
+  KITE_RETURN_IF_ERROR(CheckParams());
   ThreadPool pool("bench", options_.build_threads, options_.build_threads);
-  KITE_ASSIGN_OR_RETURN(const LoadedIndex loaded, BuildAndLoad(pool));
+  KITE_ASSIGN_OR_RETURN(const LoadedIndex loaded,
+                        options_.from.empty() ? BuildAndLoad(pool) : LoadFrom(options_.from));
   KITE_RETURN_IF_ERROR(FindTruth(pool));
   for (AnnPoint& point : report_.points)
     KITE_RETURN_IF_ERROR(MeasureRecall(*loaded.index, point, pool));

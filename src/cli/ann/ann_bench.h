@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/disk.h"
+#include "cli/ann/query_filter.h"
 #include "kite/engine/index.h"
 
 namespace kite::cli {
@@ -24,8 +25,9 @@ struct AnnOptions {
   std::string index;
   engine::ParamMap build;
   std::vector<engine::ParamMap> search;
-  double selectivity =
-      1;  ///< share of the rows that pass; below 1 each query has a random filter of its own
+  std::string save;    ///< where the built index is left; empty: nowhere
+  std::string from;    ///< an index that was left there; empty: one is built
+  FilterSpec filter;   ///< its seed is `seed`
   size_t threads = 1;  ///< of the search
   size_t build_threads = 1;
   size_t k = 10;
@@ -53,12 +55,13 @@ struct AnnReport {
   uint32_t dim = 0;
   size_t queries = 0;
   std::string index;       ///< what was built: AUTOINDEX resolved
-  engine::ParamMap build;  ///< with defaults
+  engine::ParamMap build;  ///< with defaults; empty, and no time, when nothing was built
   double build_cpu_s = 0;  ///< of all threads
   double build_wall_s = 0;
-  uint64_t index_bytes = 0;     ///< of the saved index, without the vectors that it borrows
-  uint64_t peak_rss_bytes = 0;  ///< of the process: vectors, build, searches
-  uint64_t pss_bytes = 0;       ///< of the process after the searches, vectors and queries included
+  uint64_t index_bytes = 0;       ///< of the saved index, without the vectors that it borrows
+  uint64_t pss_before_bytes = 0;  ///< of the process before anything was read
+  uint64_t peak_rss_bytes = 0;    ///< of the process: vectors, build, searches
+  uint64_t pss_bytes = 0;  ///< of the process after the searches, vectors and queries included
   std::string simd;
   std::vector<AnnPoint> points;
 };

@@ -110,6 +110,39 @@ TEST_F(AnnBenchTest, FiltersAndMoreWantedThanPass) {
   EXPECT_EQ(report_["points"][0]["recall"], 1.0);  // about 20 rows pass, and all are wanted
 }
 
+TEST_F(AnnBenchTest, FiltersThatFollowTheQuery) {
+  for (const char* kind : {"near", "far"}) {
+    ASSERT_EQ(Run({"--metric", "L2", "--index", "FLAT", "--filter-selectivity", "0.1",
+                   "--filter-kind", kind}),
+              0)
+        << error_;
+    EXPECT_EQ(report_["points"][0]["recall"], 1.0);
+  }
+  EXPECT_EQ(Run({"--metric", "L2", "--index", "FLAT", "--filter-kind", "odd"}), 2);
+  EXPECT_THAT(error_, HasSubstr("'odd' is no kind of filter"));
+}
+
+TEST_F(AnnBenchTest, SearchesASavedIndex) {
+  const std::vector<std::string> hnsw = {"--metric", "L2", "--index", "HNSW", "--search", "ef=50"};
+  std::vector<std::string> save = hnsw;
+  save.insert(save.end(), {"--build", "M=8", "--build-threads", "1", "--save", Path("index")});
+  ASSERT_EQ(Run(save), 0) << error_;
+  const nlohmann::json built = report_;
+  std::vector<std::string> from = hnsw;
+  from.insert(from.end(), {"--from", Path("index"), "--seed", "7"});
+  ASSERT_EQ(Run(from), 0) << error_;
+  EXPECT_EQ(report_["points"][0]["recall"], built["points"][0]["recall"]);
+  EXPECT_EQ(report_["index_bytes"], built["index_bytes"]);
+  EXPECT_EQ(report_["index_bytes"], std::filesystem::file_size(Path("index")));
+  EXPECT_EQ(report_["build_cpu_s"], 0);
+  EXPECT_EQ(Run({"--metric", "L2", "--index", "FLAT", "--from", Path("index")}), 2);
+  EXPECT_THAT(error_, HasSubstr("has an index of type HNSW for L2"));
+  EXPECT_EQ(Run({"--metric", "IP", "--index", "HNSW", "--from", Path("index")}), 2);
+  from.insert(from.end(), {"--build", "M=8"});
+  EXPECT_EQ(Run(from), 2);
+  EXPECT_THAT(error_, HasSubstr("--from builds nothing"));
+}
+
 TEST_F(AnnBenchTest, RecallIsByTheDistanceOfTheGroundTruth) {
   // Row 0 as the only true neighbour of every query: whatever is nearer counts too.
   std::string ids;
