@@ -228,7 +228,7 @@ def points_text(points: list[str]) -> str:
     """`ef=16`, `ef=32` … as one sweep of kite bench: `ef=16,32`; points of several parameters keep their products."""
     values: dict[str, list[str]] = {}
     for point in points:
-        for word in point.split(","):
+        for word in filter(None, point.split(",")):
             name, value = word.split("=")
             if value not in values.setdefault(name, []):
                 values[name].append(value)
