@@ -40,13 +40,14 @@ class LogWriter {
   virtual ~LogWriter() = default;
 
   /// Called exactly once, in offset order, from one thread of the log, when the record is durable
-  /// (or has failed). It must not block. Offsets are given in the order of Append calls.
+  /// or has failed. It must not block. Offsets are given in the order of Append calls. Unavailable
+  /// means that the record is not in the log and never will be; after any other error it may be.
   using Done = std::function<void(Result<LogOffset>)>;
 
   /// Queues one record made of `pieces` in order (gathered: the bytes are copied or written before
   /// Append returns). At most kRecordBytesMax. Returns an error, without calling `done`, when
   /// nothing was queued: InvalidArgument (too large), Exhausted(Disk/Log) (hard size limit, full
-  /// disk), Unavailable (stopped or fenced).
+  /// disk), BackPressure (too much waits; later it may succeed), Unavailable (stopped or fenced).
   virtual Status Append(std::span<const std::string_view> pieces, Done done) = 0;
 
   [[nodiscard]] virtual Epoch epoch() const = 0;
@@ -82,7 +83,8 @@ class LogStore {
   /// Waits until the durable end is greater than `offset`.
   virtual Status WaitBeyond(const Context& context, StreamId stream, LogOffset offset) = 0;
 
-  /// Allows everything before `offset` to be given back; whole files at a time.
+  /// Allows everything before `offset` to be given back; whole files at a time. The last record
+  /// of the stream may stay.
   virtual Status Truncate(const Context& context, StreamId stream, LogOffset offset) = 0;
 
   virtual Result<StreamInfo> Info(const Context& context, StreamId stream) = 0;

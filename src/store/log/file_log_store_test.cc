@@ -36,6 +36,17 @@ TEST(FileLogStoreTest, FewerStreamsThanWrittenAreRefused) {
   EXPECT_TRUE(OpenFileLogStore(disk, "/log", {.streams = 5}).ok());
 }
 
+TEST(FileLogStoreTest, TruncationMayLeaveNothing) {
+  const auto store = *OpenFileLogStore(MemoryDisk::Make(), "/log");
+  const auto writer = *store->OpenWriter(kContext, 0, 1);
+  const LogOffset end = store->Info(kContext, 0)->end;
+  ASSERT_TRUE(store->Truncate(kContext, 0, end).ok());
+  EXPECT_EQ(store->Info(kContext, 0)->begin, end);
+  EXPECT_EQ(store->Info(kContext, 0)->end, end);
+  LogOffset next = 0;
+  EXPECT_TRUE(store->Read(kContext, 0, 0, 1, &next).status().Is(StatusKind::kNotFound));
+}
+
 TEST(FileLogStoreTest, ANewerFormatIsRefusedAndKept) {
   const auto disk = MemoryDisk::Make();
   ASSERT_TRUE(disk->CreateDirs("/log/stream-0").ok());
