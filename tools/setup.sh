@@ -29,7 +29,8 @@ packages=(
   # tools
   g++ make cmake ninja-build ccache mold pkg-config git ca-certificates
   # wire and servers
-  libgrpc++-dev protobuf-compiler libprotobuf-dev libcpp-httplib-dev libssl-dev libcurl4-openssl-dev
+  libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libcpp-httplib-dev libssl-dev
+  libcurl4-openssl-dev
   # storage
   librocksdb-dev librdkafka-dev libzstd-dev liblz4-dev zlib1g-dev libxxhash-dev
   # text, numbers

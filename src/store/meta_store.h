@@ -2,10 +2,11 @@
 // etcd v3.
 //
 // Every committed transaction has a revision, strictly rising over the store's life, restarts
-// included. Keys and values are bytes; a key is 1-1024 bytes, a value at most 1 MiB. Committed
-// means durable. Thread-safe. A failed Commit says whether it can have been applied: Conflict,
-// InvalidArgument, NotFound (a lease that has ended) and Unavailable: not applied; anything else:
-// unknown, re-read to find out. A transaction that changes nothing gives the current revision.
+// included. Keys and values are bytes; a key is 1-1024 bytes, a value at most 1 MiB, a transaction
+// at most 1.25 MiB in all. Committed means durable. Thread-safe. A failed Commit says whether it
+// can have been applied: Conflict, InvalidArgument, NotFound (a lease that has ended) and
+// Unavailable: not applied; anything else: unknown, re-read to find out. A transaction that changes
+// nothing gives the current revision.
 #pragma once
 
 #include <chrono>
@@ -69,8 +70,10 @@ struct MetaOp {
 };
 
 struct MetaTxn {
-  std::vector<MetaCompare> compares;  ///< all must hold
-  std::vector<MetaOp> ops;  ///< applied in order, all or none; at most 128 ops besides DeletePrefix
+  std::vector<MetaCompare> compares;  ///< all must hold; at most 64
+  /// All or none; the last op on a key decides. A key that exists before and after keeps its create
+  /// revision. At most 128 ops besides DeletePrefix.
+  std::vector<MetaOp> ops;
 };
 
 struct MetaPage {
@@ -104,8 +107,9 @@ class MetaStore {
   virtual Result<int64_t> Commit(const Context& context, const MetaTxn& txn) = 0;
 
   /// Calls `on_event` from one thread, in commit order, for each change after `from_revision` to
-  /// keys that begin with `prefix`. Events of one transaction arrive together. Exhausted(Meta) when
-  /// that history is gone: read the range again and watch from there. 0 means "from now".
+  /// keys that begin with `prefix`. Events of one transaction arrive together, ascending by key.
+  /// Exhausted(Meta) when that history is gone: read the range again and watch from there. 0 means
+  /// "from now".
   virtual Result<std::unique_ptr<MetaWatch>> Watch(
       const std::string& prefix, int64_t from_revision,
       std::function<void(const std::vector<MetaEvent>&)> on_event) = 0;

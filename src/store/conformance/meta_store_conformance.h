@@ -58,6 +58,8 @@ class MetaStoreConformance : public testing::TestWithParam<MetaStoreCase> {
   Status TryCommit(std::vector<MetaCompare> compares, std::vector<MetaOp> ops);
   std::optional<MetaEntry> Get(const std::string& key);
   std::string Value(const std::string& key);
+  /// A lease that is over may take a store a moment to end.
+  bool IsGoneSoon(const std::string& key);
   LeaseId Grant(std::chrono::milliseconds ttl);
 
   Context context_;

@@ -7,7 +7,9 @@ namespace {
 
 constexpr size_t kKeyBytesMax = 1024;
 constexpr size_t kValueBytesMax = size_t{1} << 20;
+constexpr size_t kTxnBytesMax = kValueBytesMax + kValueBytesMax / 4;
 constexpr size_t kOpsMax = 128;
+constexpr size_t kComparesMax = 64;
 constexpr size_t kPage = 1000;
 
 Status Invalid(std::string message) {
@@ -40,16 +42,10 @@ Status DeletePrefix(MetaBackend& backend, const std::string& prefix, MetaChanges
   }
 }
 
-/// The entry that a Put makes of what is there after the ops before it.
-Result<StoredMeta> PutOver(MetaBackend& backend, const MetaOp& op, int64_t revision,
-                           const MetaChanges& changes) {
-  int64_t create_revision = revision;
-  if (const auto changed = changes.find(op.key); changed != changes.end()) {
-    if (changed->second) create_revision = changed->second->entry.create_revision;
-  } else {
-    KITE_ASSIGN_OR_RETURN(const std::optional<MetaEntry> stored, backend.Get(op.key));
-    if (stored) create_revision = stored->create_revision;
-  }
+/// The entry that a Put makes of what is stored.
+Result<StoredMeta> PutOver(MetaBackend& backend, const MetaOp& op, int64_t revision) {
+  KITE_ASSIGN_OR_RETURN(const std::optional<MetaEntry> stored, backend.Get(op.key));
+  const int64_t create_revision = stored ? stored->create_revision : revision;
   return StoredMeta{{op.key, op.value, create_revision, revision}, op.lease != 0};
 }
 
@@ -61,8 +57,15 @@ Status ValidateMetaKey(const std::string& key) {
 }
 
 Status ValidateMetaTxn(const MetaTxn& txn) {
-  for (const MetaCompare& compare : txn.compares)
+  size_t bytes = 0;
+  for (const MetaCompare& compare : txn.compares) {
     KITE_RETURN_IF_ERROR(ValidateMetaKey(compare.key));
+    bytes += compare.key.size() + compare.value.size();
+  }
+  if (txn.compares.size() > kComparesMax) {
+    return Invalid("a metadata transaction has at most 64 compares, not " +
+                   std::to_string(txn.compares.size()));
+  }
   size_t counted = 0;
   for (const MetaOp& op : txn.ops) {
     KITE_RETURN_IF_ERROR(ValidateMetaKey(op.key));
@@ -71,6 +74,11 @@ Status ValidateMetaTxn(const MetaTxn& txn) {
                      std::to_string(op.value.size()) + " bytes; at most 1048576 are allowed");
     }
     if (op.kind != MetaOp::Kind::kDeletePrefix) ++counted;
+    bytes += op.key.size() + op.value.size();
+  }
+  if (bytes > kTxnBytesMax) {
+    return Invalid("a metadata transaction has at most " + std::to_string(kTxnBytesMax) +
+                   " bytes, not " + std::to_string(bytes));
   }
   if (counted <= kOpsMax) return {};
   return Invalid("a metadata transaction has at most 128 changes, not " + std::to_string(counted));
@@ -92,7 +100,7 @@ Result<MetaChanges> EvaluateMetaOps(MetaBackend& backend, const std::vector<Meta
   for (const MetaOp& op : ops) {
     switch (op.kind) {
       case MetaOp::Kind::kPut: {
-        KITE_ASSIGN_OR_RETURN(StoredMeta put, PutOver(backend, op, revision, changes));
+        KITE_ASSIGN_OR_RETURN(StoredMeta put, PutOver(backend, op, revision));
         changes[op.key] = std::move(put);
         break;
       }
