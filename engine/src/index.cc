@@ -35,7 +35,7 @@ size_t EstimateLoadBytes(const BuildSpec& spec, VectorType type, size_t count, u
     case IndexType::kIvfSq8:
       return bytes + IvfIndex::EstimateStructureBytes(*valid, count, dim);
     case IndexType::kHnsw:
-      return bytes + HnswIndex::EstimateStructureBytes(*valid, count);
+      return bytes + HnswIndex::EstimateStructureBytes(*valid, count, dim);
   }
   return bytes;
 }
@@ -53,7 +53,7 @@ size_t EstimateBuildBytes(const BuildSpec& spec, VectorType type, size_t count, 
     case IndexType::kIvfSq8:
       return bytes + IvfIndex::EstimatePeakBytes(*valid, count, dim, threads);
     case IndexType::kHnsw:
-      return bytes + HnswIndex::EstimatePeakBytes(*valid, count, threads);
+      return bytes + HnswIndex::EstimatePeakBytes(*valid, count, dim, threads);
   }
   return bytes;
 }

@@ -14,7 +14,7 @@ namespace {
 enum class Family : uint8_t { kNone, kDense, kBinary, kSparse, kAny };
 
 /// Over which vectors of its family an index type is built.
-enum class Built : uint8_t { kNone, kFloat32, kAll };
+enum class Built : uint8_t { kNone, kFloat32, kDense, kAll };
 
 struct TypeEntry {
   std::string_view name;
@@ -26,8 +26,8 @@ constexpr TypeEntry kTypes[] = {
     {"FLAT", Family::kDense, Built::kAll},
     {"IVF_FLAT", Family::kDense, Built::kFloat32},
     {"IVF_SQ8", Family::kDense, Built::kFloat32},
-    {"HNSW", Family::kDense, Built::kFloat32},
-    {"AUTOINDEX", Family::kAny, Built::kFloat32},
+    {"HNSW", Family::kDense, Built::kDense},
+    {"AUTOINDEX", Family::kAny, Built::kDense},
     {"IVF_PQ", Family::kDense, Built::kNone},
     {"IVF_RABITQ", Family::kDense, Built::kNone},
     {"SCANN", Family::kDense, Built::kNone},
@@ -115,6 +115,7 @@ bool MetricFits(Family family, Metric metric) {
 bool BuiltFor(const TypeEntry& entry, VectorType type) {
   if (entry.family != FamilyOf(type) && entry.family != Family::kAny) return false;
   return entry.built == Built::kAll ||
+         (entry.built == Built::kDense && FamilyOf(type) == Family::kDense) ||
          (entry.built == Built::kFloat32 && type == VectorType::kFloat32);
 }
 

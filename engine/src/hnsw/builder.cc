@@ -38,23 +38,22 @@ struct HnswBuilder::Worker {
   std::vector<float> keys;
 };
 
-HnswBuilder::HnswBuilder(const Context& context, const Vectors& vectors, Metric metric, uint32_t m,
+HnswBuilder::HnswBuilder(const Context& context, const Codes& codes, Metric metric, uint32_t m,
                          size_t ef_construction, uint64_t seed, Graph& graph)
     : context_(context),
-      vectors_(vectors),
-      matrix_(vectors.matrix()),
+      codes_(codes),
       metric_(metric),
       m_(m),
-      ef_construction_(std::min(ef_construction, vectors.count())),
+      ef_construction_(std::min<size_t>(ef_construction, graph.layer(0).size)),
       seed_(seed),
       graph_(graph),
-      locks_(vectors.count()) {}
+      locks_(graph.layer(0).size) {}
 
 HnswBuilder::~HnswBuilder() = default;
 
 void HnswBuilder::SetTwins(const std::vector<Twin>& twins) {
   if (twins.empty()) return;
-  is_twin_.resize(vectors_.count(), false);
+  is_twin_.resize(graph_.layer(0).size, false);
   for (const Twin& twin : twins) is_twin_[twin.id] = true;
   graph_.SetTwins(twins);
 }
@@ -73,7 +72,7 @@ void HnswBuilder::ReturnWorker(std::unique_ptr<Worker> worker) {
 }
 
 Status HnswBuilder::Run(Executor& executor, const std::function<void(double)>& progress) {
-  const size_t count = vectors_.count();
+  const size_t count = graph_.layer(0).size;
   const size_t top = graph_.layers() - 1;
   // The entry is already in the graph; all others are inserted in order of ids.
   const uint32_t entry = count > 0 ? graph_.layer(top).NodeAt(0) : 0;
@@ -122,8 +121,8 @@ Status HnswBuilder::Insert(uint32_t id, Worker& worker) {
 }
 
 void HnswBuilder::FindNeighbors(uint32_t id, size_t top, Worker& worker) {
-  const Scorer scorer(ActiveKernels(), metric_, matrix_, id);
-  Pacer pacer(context_, matrix_.row_bytes);
+  const CodeScorer scorer(codes_, metric_, id);
+  Pacer pacer(context_, codes_.dim());
   GraphWalk walk(graph_, scorer, worker.buffers, pacer);
   const CandidatePool& pool = worker.buffers.pool;
   worker.entries.assign(1, walk.Descend(top));
@@ -137,7 +136,7 @@ void HnswBuilder::FindNeighbors(uint32_t id, size_t top, Worker& worker) {
       worker.candidates.push_back(PackHit(pool.key(i), position));
       if (level > 0) worker.entries.push_back(layer.down[position]);
     }
-    Prune(layer, m_, worker);
+    Prune(layer, layer.degree - (level == 0 && graph_.FirstTwin(id) != kNoLink ? 1 : 0), worker);
     worker.neighbors[level] = worker.candidates;
   }
 }
@@ -153,7 +152,7 @@ void HnswBuilder::Prune(const GraphLayer& layer, size_t most, Worker& worker) {
     const Hit candidate = worker.candidates[c];
     const uint32_t id = layer.NodeAt(HitRow(candidate));
     const float key = HitKey(candidate);
-    const Scorer scorer(ActiveKernels(), metric_, matrix_, id);
+    const CodeScorer scorer(codes_, metric_, id);
     bool keep = true;
     for (size_t i = 0; keep && i < kept; i += kGroup) {
       float keys[kGroup];
@@ -187,7 +186,7 @@ void HnswBuilder::AddLink(size_t level, uint32_t position, uint32_t to, float ke
   ids.resize(used);
   worker.keys.resize(used);
   for (uint32_t i = 0; i < used; ++i) ids[i] = layer.NodeAt(links[i]);
-  Scorer(ActiveKernels(), metric_, matrix_, id).Ids(ids.data(), used, worker.keys.data());
+  CodeScorer(codes_, metric_, id).Ids(ids.data(), used, worker.keys.data());
   worker.candidates.assign(1, PackHit(key, to));
   for (uint32_t i = 0; i < used; ++i)
     worker.candidates.push_back(PackHit(worker.keys[i], links[i]));

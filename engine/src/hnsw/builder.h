@@ -1,4 +1,4 @@
-// HnswBuilder: inserts all vectors into a Graph, in parallel.
+// HnswBuilder: inserts all vectors into a Graph, in parallel, on the keys of their codes.
 //
 // Source: algorithms 1 and 4 of the HNSW paper (graph.h). Which layers a vector is in is drawn
 // beforehand, so the entry of every walk is fixed and no insertion waits for another, except for a
@@ -17,13 +17,12 @@
 #include "base/executor.h"
 #include "hnsw/twins.h"
 #include "hnsw/walk.h"
-#include "search/vectors.h"
 
 namespace kite::engine {
 
 class HnswBuilder {
  public:
-  HnswBuilder(const Context& context, const Vectors& vectors, Metric metric, uint32_t m,
+  HnswBuilder(const Context& context, const Codes& codes, Metric metric, uint32_t m,
               size_t ef_construction, uint64_t seed, Graph& graph);
   ~HnswBuilder();
   HnswBuilder(const HnswBuilder&) = delete;
@@ -47,8 +46,7 @@ class HnswBuilder {
   void ReturnWorker(std::unique_ptr<Worker> worker);
 
   const Context& context_;
-  const Vectors& vectors_;
-  const VectorMatrix matrix_;
+  const Codes& codes_;
   const Metric metric_;
   const uint32_t m_;
   const size_t ef_construction_;

@@ -1,5 +1,6 @@
 #include "hnsw/hnsw_index.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "hnsw/builder.h"
@@ -10,15 +11,19 @@ namespace {
 /// A distance at a scattered place costs about this many times one of a scan.
 constexpr double kScatteredCost = 1.5;
 
+/// Nodes ranked by their vectors between two looks at whether more may be needed.
+constexpr size_t kRankedAtATime = 4;
+
 uint32_t ValidInt(const BuildSpec& spec, const IntRange& range) {
   return static_cast<uint32_t>(*IntParam(spec.params, range));
 }
 
 }  // namespace
 
-HnswIndex::HnswIndex(BuildSpec spec, Vectors vectors, Graph graph)
+HnswIndex::HnswIndex(BuildSpec spec, Vectors vectors, Codes codes, Graph graph)
     : DenseIndex(std::move(spec), std::move(vectors)),
       m_(ValidInt(this->spec(), kHnswM)),
+      codes_(std::move(codes)),
       graph_(std::move(graph)) {}
 
 Result<std::unique_ptr<Index>> HnswIndex::Build(const Context& context, const BuildSpec& spec,
@@ -26,34 +31,43 @@ Result<std::unique_ptr<Index>> HnswIndex::Build(const Context& context, const Bu
                                                 const std::function<void(double)>& progress) {
   const uint32_t m = ValidInt(spec, kHnswM);
   const std::vector<Twin> twins = FindTwins(vectors, m, spec.seed);
+  KITE_ASSIGN_OR_RETURN(Codes codes, Codes::Encode(context, vectors, spec.metric, executor));
   KITE_ASSIGN_OR_RETURN(Graph graph, Graph::Create(vectors.count(), m, spec.seed));
-  HnswBuilder builder(context, vectors, spec.metric, m, ValidInt(spec, kHnswEfConstruction),
+  HnswBuilder builder(context, codes, spec.metric, m, ValidInt(spec, kHnswEfConstruction),
                       spec.seed, graph);
   builder.SetTwins(twins);
   KITE_RETURN_IF_ERROR(builder.Run(executor, progress));
-  return std::make_unique<HnswIndex>(spec, std::move(vectors), std::move(graph));
+  return std::make_unique<HnswIndex>(spec, std::move(vectors), std::move(codes), std::move(graph));
 }
 
 Result<std::unique_ptr<Index>> HnswIndex::Load(const IndexFileReader& reader, Vectors vectors,
                                                LoadMode mode) {
   const BuildSpec& spec = reader.header().spec;
+  // Files of the first version have no codes: they are made anew.
+  InlineExecutor executor;
+  KITE_ASSIGN_OR_RETURN(
+      Codes codes, reader.Size(SectionId::kGraphCodeMean) > 0
+                       ? Codes::Load(reader, mode)
+                       : Codes::Encode(Context(), vectors, spec.metric, executor));
   KITE_ASSIGN_OR_RETURN(Graph graph, Graph::Load(reader, ValidInt(spec, kHnswM), mode));
-  return std::make_unique<HnswIndex>(spec, std::move(vectors), std::move(graph));
+  return std::make_unique<HnswIndex>(spec, std::move(vectors), std::move(codes), std::move(graph));
 }
 
-size_t HnswIndex::EstimateStructureBytes(const BuildSpec& spec, size_t count) {
+size_t HnswIndex::EstimateStructureBytes(const BuildSpec& spec, size_t count, uint32_t dim) {
   const size_t m = ValidInt(spec, kHnswM);
   // Expected n / (M - 1) nodes above layer 0; five standard deviations bound the draw.
   const double upper = static_cast<double>(count) / static_cast<double>(m - 1);
   const auto upper_max = static_cast<size_t>(upper + 5 * std::sqrt(upper) + 8);
-  return count * 2 * m * sizeof(uint32_t) + upper_max * (m + 2) * sizeof(uint32_t);
+  return Codes::EstimateBytes(count, dim) + count * 2 * m * sizeof(uint32_t) +
+         upper_max * (m + 2) * sizeof(uint32_t);
 }
 
-size_t HnswIndex::EstimatePeakBytes(const BuildSpec& spec, size_t count, size_t threads) {
+size_t HnswIndex::EstimatePeakBytes(const BuildSpec& spec, size_t count, uint32_t dim,
+                                    size_t threads) {
   const size_t ef = std::min<size_t>(ValidInt(spec, kHnswEfConstruction), count);
   const size_t m = ValidInt(spec, kHnswM);
   const size_t worker = count / 8 + 4 * ef * sizeof(Hit) + 32 * m * sizeof(uint32_t) + 4096;
-  return EstimateStructureBytes(spec, count) + count + threads * worker;
+  return EstimateStructureBytes(spec, count, dim) + count + threads * worker;
 }
 
 size_t HnswIndex::EfOf(const SearchJob& job) const {
@@ -70,51 +84,84 @@ double HnswIndex::ApproximateCost(const SearchJob& job, size_t wanted) const {
   return kScatteredCost * static_cast<double>(ef) * m_ / share;
 }
 
-bool HnswIndex::Accepts(const SearchJob& job, float key, uint32_t id) const {
-  const Row row = vectors().RowOf(id);
-  return !job.filter.IsOut(row) && PackHit(key, row) >= job.window.first;
+CodeScorer HnswIndex::MakeCodeScorer(const SearchJob& job) const {
+  job.scratch.query.resize(dim());
+  job.scorer.CopyQuery(job.scratch.query.data());
+  return {codes_, metric(), job.scratch.query.data(), job.scratch.query_code};
+}
+
+bool HnswIndex::Accepts(const SearchJob& job, uint32_t id) const {
+  const auto passes = [&](uint32_t vector) { return !job.filter.IsOut(vectors().RowOf(vector)); };
+  if (passes(id)) return true;
+  uint32_t twin = graph_.FirstTwin(id);
+  while (twin != kNoLink && !passes(twin)) twin = graph_.NextTwin(twin);
+  return twin != kNoLink;
 }
 
 Result<bool> HnswIndex::Approximate(const SearchJob& job, size_t wanted) const {
   const size_t ef = std::min(EfOf(job), vectors().count());
   const size_t most = std::max(ef, wanted);
-  const size_t least = job.params.range ? ef : most;
-  GraphWalk walk(graph_, job.scorer, job.scratch.walk, job.pacer);
+  const bool window = job.window.bounded();
+  const size_t least = std::min(window ? ef : wanted, job.survivors.max);
+  const CodeScorer scorer = MakeCodeScorer(job);
+  GraphWalk walk(graph_, scorer, job.scratch.walk, job.pacer);
   const uint32_t entry = walk.Descend(0);
-  if (job.filter.empty() && !job.window.bounded()) {
+  if (job.filter.empty() && !window) {
     walk.Search(0, {&entry, 1}, most);
   } else {
+    // Whether a vector lies in the window shows only by its exact key.
+    const float error = scorer.Error(entry);
+    const float first_key = HitKey(job.window.first) - error;
     const auto accept = [&](float key, uint32_t id) {
-      if (Accepts(job, key, id)) return true;
-      uint32_t twin = graph_.FirstTwin(id);
-      while (twin != kNoLink && !Accepts(job, key, twin)) twin = graph_.NextTwin(twin);
-      return twin != kNoLink;
+      return !(key < first_key) && Accepts(job, id);
     };
-    const WalkGoal goal{least, most, HitKey(job.window.last), job.survivors.expected};
+    const WalkGoal goal{job.params.range ? ef : most, most, HitKey(job.window.last) + error,
+                        job.survivors.expected};
     if (!walk.SearchFiltered(entry, goal, accept)) return false;
   }
   KITE_RETURN_IF_ERROR(job.pacer.status());
-  CollectHits(job, most);
+  KITE_RETURN_IF_ERROR(CollectHits(job, scorer, window ? most : wanted));
   std::vector<Hit>& hits = job.scratch.hits;
-  if (hits.size() < std::min(least, job.survivors.max)) return false;
+  if (hits.size() < least) return false;
+  hits.erase(hits.begin(), std::lower_bound(hits.begin(), hits.end(), job.window.first));
   hits.erase(std::lower_bound(hits.begin(), hits.end(), job.window.last), hits.end());
   return true;
 }
 
-void HnswIndex::CollectHits(const SearchJob& job, size_t most) const {
+Status HnswIndex::CollectHits(const SearchJob& job, const CodeScorer& scorer, size_t wanted) const {
   const CandidatePool& pool = job.scratch.walk.pool;
   std::vector<Hit>& hits = job.scratch.hits;
+  std::vector<float>& keys = job.scratch.keys;
+  std::vector<uint32_t>& ids = job.scratch.ids;
   hits.clear();
-  for (size_t i = 0; i < pool.size() && hits.size() < most; ++i) {
-    const float key = pool.key(i);
-    const size_t end = hits.size() + most;
-    for (uint32_t id = pool.node(i), next = graph_.FirstTwin(id);
-         id != kNoLink && hits.size() < end;
-         id = next, next = id != kNoLink ? graph_.NextTwin(id) : kNoLink) {
-      if (Accepts(job, key, id)) hits.push_back(PackHit(key, vectors().RowOf(id)));
+  for (size_t next = 0; next < pool.size() && job.pacer.status().ok();) {
+    size_t batch = kRankedAtATime;
+    if (hits.size() < wanted) {
+      batch = std::min(wanted - hits.size(), job.pacer.batch());
+    } else {
+      // Past the wanted number, only nodes whose codes may err so far that they belong to it.
+      const auto last = hits.begin() + static_cast<ptrdiff_t>(wanted - 1);
+      std::nth_element(hits.begin(), last, hits.end());
+      if (pool.key(next) - scorer.Error(pool.node(next)) > HitKey(*last)) break;
+    }
+    ids.clear();
+    for (; next < pool.size() && ids.size() < batch; ++next) ids.push_back(pool.node(next));
+    keys.resize(std::max(keys.size(), ids.size()));
+    job.scorer.Ids(ids.data(), ids.size(), keys.data());
+    job.pacer.Spend(ids.size());
+    for (size_t i = 0; i < ids.size(); ++i) {
+      size_t room = wanted;
+      for (uint32_t id = ids[i], twin = graph_.FirstTwin(id); id != kNoLink && room > 0;
+           id = twin, twin = id != kNoLink ? graph_.NextTwin(id) : kNoLink) {
+        const Row row = vectors().RowOf(id);
+        if (job.filter.IsOut(row)) continue;
+        hits.push_back(PackHit(keys[i], row));
+        --room;
+      }
     }
   }
   std::sort(hits.begin(), hits.end());
+  return job.pacer.status();
 }
 
 }  // namespace kite::engine

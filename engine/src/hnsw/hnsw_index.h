@@ -1,8 +1,9 @@
-// HNSW: graph search on the borrowed float32 vectors.
+// HNSW: graph search on 8-bit codes (codes.h), ranked again by the borrowed vectors.
 #pragma once
 
 #include <memory>
 
+#include "hnsw/codes.h"
 #include "hnsw/graph.h"
 #include "search/dense_index.h"
 
@@ -10,7 +11,7 @@ namespace kite::engine {
 
 class HnswIndex final : public DenseIndex {
  public:
-  HnswIndex(BuildSpec spec, Vectors vectors, Graph graph);
+  HnswIndex(BuildSpec spec, Vectors vectors, Codes codes, Graph graph);
 
   static Result<std::unique_ptr<Index>> Build(const Context& context, const BuildSpec& spec,
                                               Vectors vectors, Executor& executor,
@@ -18,25 +19,33 @@ class HnswIndex final : public DenseIndex {
   static Result<std::unique_ptr<Index>> Load(const IndexFileReader& reader, Vectors vectors,
                                              LoadMode mode);
 
-  /// Bytes of a graph of n vectors; the random part is bounded from above.
-  static size_t EstimateStructureBytes(const BuildSpec& spec, size_t count);
+  /// Bytes of codes and graph of n vectors; the random part is bounded from above.
+  static size_t EstimateStructureBytes(const BuildSpec& spec, size_t count, uint32_t dim);
   /// Peak bytes of a build, the finished graph included.
-  static size_t EstimatePeakBytes(const BuildSpec& spec, size_t count, size_t threads);
+  static size_t EstimatePeakBytes(const BuildSpec& spec, size_t count, uint32_t dim,
+                                  size_t threads);
 
  private:
   [[nodiscard]] double ApproximateCost(const SearchJob& job, size_t wanted) const override;
   Result<bool> Approximate(const SearchJob& job, size_t wanted) const override;
-  [[nodiscard]] size_t StructureBytes() const override { return graph_.memory_bytes(); }
-  void AddSections(IndexFileWriter& writer) const override { graph_.AddSections(writer); }
+  [[nodiscard]] size_t StructureBytes() const override {
+    return codes_.memory_bytes() + graph_.memory_bytes();
+  }
+  void AddSections(IndexFileWriter& writer) const override {
+    codes_.AddSections(writer);
+    graph_.AddSections(writer);
+  }
 
-  /// The vector's row passes the filter and lies behind the beginning of the window.
-  [[nodiscard]] bool Accepts(const SearchJob& job, float key, uint32_t id) const;
-  /// scratch.hits = the nodes of the pool and their twins that are accepted, best first, `most` or
-  /// somewhat more.
-  void CollectHits(const SearchJob& job, size_t most) const;
+  [[nodiscard]] CodeScorer MakeCodeScorer(const SearchJob& job) const;
+  /// The node itself or a twin of it passes the filter.
+  [[nodiscard]] bool Accepts(const SearchJob& job, uint32_t id) const;
+  /// scratch.hits = the nodes of the pool and their twins that pass the filter, with exact keys,
+  /// best first: those among the `wanted` best, and somewhat more.
+  Status CollectHits(const SearchJob& job, const CodeScorer& scorer, size_t wanted) const;
   [[nodiscard]] size_t EfOf(const SearchJob& job) const;
 
   uint32_t m_;
+  Codes codes_;
   Graph graph_;
 };
 

@@ -3,10 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <cmath>
+#include <cstring>
 #include <random>
 
 #include "hnsw/builder.h"
 #include "hnsw/twins.h"
+#include "io/index_file.h"
 #include "testing/test_data.h"
 
 namespace kite::engine {
@@ -19,8 +23,10 @@ using testing::Dataset;
 using testing::FilterOut;
 using testing::Hits;
 using testing::MustBuild;
+using testing::MustSave;
 using testing::MustSearch;
 using testing::Recall;
+using testing::SameHits;
 
 /// `distinct` vectors, each `copies` times, in random order.
 Dataset Copies(size_t distinct, size_t copies, uint32_t dim, uint64_t seed) {
@@ -78,8 +84,10 @@ TEST(HnswGraphTest, KeepsItsDegreesAndLinksOnlyNodes) {
   ASSERT_TRUE(graph.ok());
   ASSERT_GE(graph->layers(), 3);
   const Context context;
-  HnswBuilder builder(context, vectors, Metric::kL2, kM, 50, 1, *graph);
   InlineExecutor executor;
+  const Result<Codes> codes = Codes::Encode(context, vectors, Metric::kL2, executor);
+  ASSERT_TRUE(codes.ok());
+  HnswBuilder builder(context, *codes, Metric::kL2, kM, 50, 1, *graph);
   ASSERT_TRUE(builder.Run(executor, {}).ok());
   for (size_t level = 0; level < graph->layers(); ++level) {
     const GraphLayer& layer = graph->layer(level);
@@ -116,6 +124,82 @@ TEST(HnswSearchTest, LargerEfFindsMore) {
     last = recall;
   }
   EXPECT_GE(last, 0.98);
+}
+
+/// The data as vectors of another type, values times `factor`.
+std::vector<std::byte> ConvertTo(VectorType type, const Dataset& data, float factor) {
+  std::vector<std::byte> bytes;
+  const auto put = [&](auto element) {
+    const auto* const begin = reinterpret_cast<const std::byte*>(&element);
+    bytes.insert(bytes.end(), begin, begin + sizeof(element));
+  };
+  for (const float original : data.values) {
+    const float value = original * factor;
+    const auto bits = std::bit_cast<uint32_t>(value);
+    if (type == VectorType::kInt8) {
+      put(static_cast<int8_t>(std::clamp(std::lrint(value), -127L, 127L)));
+    } else if (type == VectorType::kBFloat16) {
+      put(static_cast<uint16_t>(bits >> 16));
+    } else {  // float16, by cutting off digits; below 2^-14 it is zero
+      const uint32_t magnitude = bits & 0x7FFFFFFF;
+      const uint32_t half = std::fabs(value) < 0x1p-14F ? 0 : (magnitude >> 13) - ((127 - 15) << 10);
+      put(static_cast<uint16_t>(half | (bits >> 31) << 15));
+    }
+  }
+  return bytes;
+}
+
+TEST(HnswTypesTest, FindsWhatFlatFindsWithTheSameScores) {
+  const Dataset base = Clustered(3000, 24, 30, 6);
+  const Dataset query = Clustered(40, 24, 30, 6, 1);
+  for (const VectorType type : {VectorType::kFloat16, VectorType::kBFloat16, VectorType::kInt8}) {
+    const std::vector<std::byte> bytes = ConvertTo(type, base, 50);
+    const std::vector<std::byte> query_bytes = ConvertTo(type, query, 50);
+    VectorSource source = base.source();
+    source.type = type;
+    source.data = bytes.data();
+    const QuerySet queries{query_bytes.data(), query.count()};
+    for (const Metric metric : {Metric::kL2, Metric::kIP, Metric::kCosine}) {
+      const auto index = MustBuild({.index_type = "HNSW", .metric = metric}, source);
+      const auto expected = BruteForce(metric, source, queries, {});
+      const auto found = MustSearch(*index, queries, {});
+      EXPECT_GE(Recall(metric, expected, found), 0.98) << MetricName(metric);
+      for (size_t q = 0; q < queries.count; ++q) {
+        EXPECT_EQ(found[q].front().score, expected[q].front().score) << MetricName(metric);
+      }
+    }
+  }
+}
+
+TEST(HnswCodesTest, FilesWithoutCodesAreLoaded) {
+  const Dataset data = Clustered(500, 16, 10, 8);
+  const auto index = MustBuild({.index_type = "HNSW"}, data.source());
+  std::string file = MustSave(*index);
+  // The sections of the codes get numbers that no reader knows.
+  constexpr uint64_t kSectionIds[] = {21, 22, 23};
+  for (const uint64_t id : kSectionIds) {
+    const std::string bytes(reinterpret_cast<const char*>(&id), sizeof(id));
+    const size_t at = file.find(bytes, 88);
+    ASSERT_LT(at, 1024);
+    file[at + 1] = 77;
+  }
+  RepairHeaderChecksum(file);
+  const Result<std::unique_ptr<Index>> loaded = Load(file, data.source(), LoadMode::kMap);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_TRUE(SameHits(MustSearch(*index, data.queries(), {}),
+                       MustSearch(**loaded, data.queries(), {})));
+}
+
+TEST(HnswCodesTest, ExtremeValuesDoNoHarm) {
+  Dataset data = Clustered(600, 8, 10, 9);
+  for (size_t i = 0; i < data.values.size(); ++i) {
+    if (i % 3 == 0) data.values[i] *= 1e30F;
+    if (i % 3 == 1) data.values[i] *= 1e-40F;
+  }
+  for (const Metric metric : {Metric::kL2, Metric::kIP, Metric::kCosine}) {
+    const auto index = MustBuild({.index_type = "HNSW", .metric = metric}, data.source());
+    for (const Hits& hits : MustSearch(*index, data.queries(), {})) EXPECT_EQ(hits.size(), 10);
+  }
 }
 
 }  // namespace

@@ -8,12 +8,12 @@
 namespace kite::engine {
 namespace {
 
-/// FNV-1a over 64-bit words (a last half word counts as one), folded to 32 bits.
-uint32_t HashVector(const float* vector, size_t dim) {
+/// FNV-1a over 64-bit words (a last part of a word counts as one), folded to 32 bits.
+uint32_t HashVector(const std::byte* vector, size_t bytes) {
   uint64_t hash = 0xCBF29CE484222325ULL;
-  for (size_t j = 0; j < dim; j += 2) {
+  for (size_t j = 0; j < bytes; j += sizeof(uint64_t)) {
     uint64_t word = 0;
-    std::memcpy(&word, vector + j, std::min<size_t>(2, dim - j) * sizeof(float));
+    std::memcpy(&word, vector + j, std::min(sizeof(uint64_t), bytes - j));
     hash = (hash ^ word) * 0x100000001B3ULL;
     hash ^= hash >> 29;
   }
@@ -36,10 +36,10 @@ void AddGroup(const std::vector<uint32_t>& ids, uint32_t m, uint64_t seed,
 }  // namespace
 
 std::vector<Twin> FindTwins(const Vectors& vectors, uint32_t m, uint64_t seed) {
-  const size_t bytes = VectorBytes(VectorType::kFloat32, vectors.dim());
+  const VectorMatrix matrix = vectors.matrix();
   std::vector<uint64_t> hashes(vectors.count());  // hash, then id
   for (size_t id = 0; id < hashes.size(); ++id) {
-    hashes[id] = uint64_t{HashVector(vectors.floats(id), vectors.dim())} << 32 | id;
+    hashes[id] = uint64_t{HashVector(matrix.row(id), matrix.row_bytes)} << 32 | id;
   }
   std::sort(hashes.begin(), hashes.end());
   std::vector<Twin> twins;
@@ -50,7 +50,7 @@ std::vector<Twin> FindTwins(const Vectors& vectors, uint32_t m, uint64_t seed) {
     size_t end = begin + 1;
     for (; end < hashes.size() && hashes[end] >> 32 == hashes[begin] >> 32; ++end) {
       const auto id = static_cast<uint32_t>(hashes[end]);
-      if (std::memcmp(vectors.floats(first), vectors.floats(id), bytes) != 0) break;
+      if (std::memcmp(matrix.row(first), matrix.row(id), matrix.row_bytes) != 0) break;
       group.push_back(id);
     }
     if (group.size() > 1) AddGroup(group, m, seed, twins);

@@ -18,9 +18,7 @@ size_t GraphWalk::ScoreNeighbors(const GraphLayer& layer, uint32_t position, boo
     for (size_t i = 0; i < n; ++i) buffers_.ids[i] = layer.nodes[positions[i]];
     ids = buffers_.ids.data();
   }
-  // The kernel itself prefetches from the second group of four rows on.
-  for (size_t i = 0; i < std::min<size_t>(n, 4); ++i)
-    __builtin_prefetch(scorer_.matrix().row(ids[i]));
+  for (size_t i = 0; i < n; ++i) scorer_.Prefetch(ids[i]);
   buffers_.keys.resize(n);
   const size_t batch = pacer_.batch();
   for (size_t i = 0; i < n; i += batch) {

@@ -4,10 +4,10 @@
 #include <vector>
 
 #include "hnsw/candidate_pool.h"
+#include "hnsw/codes.h"
 #include "hnsw/graph.h"
 #include "hnsw/visited_set.h"
 #include "search/pacer.h"
-#include "search/scorer.h"
 
 namespace kite::engine {
 
@@ -31,7 +31,7 @@ struct WalkGoal {
 
 class GraphWalk {
  public:
-  GraphWalk(const Graph& graph, const Scorer& scorer, WalkBuffers& buffers, Pacer& pacer)
+  GraphWalk(const Graph& graph, const CodeScorer& scorer, WalkBuffers& buffers, Pacer& pacer)
       : graph_(graph), scorer_(scorer), buffers_(buffers), pacer_(pacer) {}
 
   /// From the entry of the highest layer greedily down to `level`: a position there. The graph is
@@ -52,7 +52,7 @@ class GraphWalk {
   size_t ScoreNeighbors(const GraphLayer& layer, uint32_t position, bool all);
 
   const Graph& graph_;
-  const Scorer& scorer_;
+  const CodeScorer& scorer_;
   WalkBuffers& buffers_;
   Pacer& pacer_;
 };

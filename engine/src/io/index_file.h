@@ -27,6 +27,9 @@ enum class SectionId : uint32_t {
   kGraphUpperNodes = 18,
   kGraphUpperDown = 19,
   kGraphUpperLinks = 20,
+  kGraphCodes = 21,      ///< int8[count * dim]
+  kGraphCodeTerms = 22,  ///< float32[count * 3]: scale, square, mean_dot
+  kGraphCodeMean = 23,   ///< float32[dim]
   kIvfCentroids = 32,  ///< float32[lists * dim]
   kIvfOffsets = 33,    ///< uint32[lists + 1]
   kIvfIds = 34,        ///< uint32[count]

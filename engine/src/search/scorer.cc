@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/half.h"
 #include "search/hit.h"
+#include "search/vectors.h"
 
 namespace kite::engine {
 
@@ -110,6 +111,11 @@ void Scorer::Clean(size_t n, float* keys) const {
   } else {
     for (size_t i = 0; i < n; ++i) keys[i] = CleanKey(keys[i]);
   }
+}
+
+void Scorer::CopyQuery(float* out) const {
+  DecodeVector(matrix_.type, static_cast<const std::byte*>(query_), matrix_.dim, out);
+  for (uint32_t j = 0; j < matrix_.dim; ++j) out[j] *= query_scale_;
 }
 
 void Scorer::Block(size_t begin, size_t n, float* keys) const {

@@ -61,6 +61,8 @@ class Scorer {
 
   /// Over float32 only; at length 1 for COSINE.
   [[nodiscard]] const float* float_query() const { return static_cast<const float*>(query_); }
+  /// The query as dim floats; at length 1 for COSINE. Of dense types only.
+  void CopyQuery(float* out) const;
   /// The same query against another matrix, e.g. the next chunk.
   void SetMatrix(const VectorMatrix& matrix) { matrix_ = matrix; }
   [[nodiscard]] const VectorMatrix& matrix() const { return matrix_; }

@@ -18,6 +18,8 @@ struct Scratch::Impl {
   std::vector<Hit> hits;            ///< the result of the present query, best first
   std::vector<Hit> order;           ///< IVF: the lists by distance; groups: the ungrouped hits
   std::vector<Neighbor> neighbors;  ///< what the sink is shown
+  std::vector<float> query;         ///< the query as floats
+  std::vector<int8_t> query_code;   ///< HNSW: the query's code
   WalkBuffers walk;
 };
 

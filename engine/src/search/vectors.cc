@@ -1,7 +1,10 @@
 #include "search/vectors.h"
 
+#include <cstring>
 #include <string>
 
+#include "base/check.h"
+#include "base/half.h"
 #include "params.h"
 
 namespace kite::engine {
@@ -42,7 +45,32 @@ Status CheckRows(const VectorSource& source) {
   return {};
 }
 
+template <typename T, typename ToFloat>
+void DecodeAs(const std::byte* vector, uint32_t dim, float* out, ToFloat to_float) {
+  for (uint32_t j = 0; j < dim; ++j) {
+    T value;
+    std::memcpy(&value, vector + j * sizeof(T), sizeof(T));
+    out[j] = to_float(value);
+  }
+}
+
 }  // namespace
+
+void DecodeVector(VectorType type, const std::byte* vector, uint32_t dim, float* out) {
+  switch (type) {
+    case VectorType::kFloat32:
+      std::memcpy(out, vector, dim * sizeof(float));
+      return;
+    case VectorType::kFloat16:
+      return DecodeAs<uint16_t>(vector, dim, out, HalfToFloat);
+    case VectorType::kBFloat16:
+      return DecodeAs<uint16_t>(vector, dim, out, BFloat16ToFloat);
+    case VectorType::kInt8:
+      return DecodeAs<int8_t>(vector, dim, out, [](int8_t value) { return static_cast<float>(value); });
+    default:
+      KITE_CHECK(false, "not a dense vector");
+  }
+}
 
 Status CheckSource(const VectorSource& source) {
   if (source.type == VectorType::kSparse) {

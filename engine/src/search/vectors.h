@@ -21,6 +21,9 @@ Status CheckSource(const VectorSource& source);
 Result<Array<float>> ComputeInverseNorms(const Context& context, Metric metric,
                                          const VectorSource& source, Executor& executor);
 
+/// The dim elements of one vector of a dense type as floats.
+void DecodeVector(VectorType type, const std::byte* vector, uint32_t dim, float* out);
+
 /// A checked source with its inverse norms.
 struct Vectors {
   VectorSource source;

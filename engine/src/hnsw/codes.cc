@@ -1,0 +1,192 @@
+#include "hnsw/codes.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "search/hit.h"
+
+namespace kite::engine {
+namespace {
+
+/// Vectors per task of a parallel loop.
+constexpr size_t kVectorsPerTask = 4096;
+/// At most so many vectors, evenly spread, make the mean.
+constexpr size_t kMeanSampleMax = 65536;
+constexpr float kCodeMax = 127;
+constexpr size_t kCacheLine = 64;
+
+/// The vectors as a graph sees them: floats, at length 1 for COSINE.
+class Decoder {
+ public:
+  Decoder(const Vectors& vectors, Metric metric)
+      : vectors_(vectors), matrix_(vectors.matrix()), cosine_(metric == Metric::kCosine) {}
+
+  void Read(size_t id, float* out) const {
+    const uint32_t dim = vectors_.dim();
+    DecodeVector(matrix_.type, matrix_.row(id), dim, out);
+    if (!cosine_) return;
+    const float scale = matrix_.inverse_norms[id];
+    for (uint32_t j = 0; j < dim; ++j) out[j] *= scale;
+  }
+
+ private:
+  const Vectors& vectors_;
+  const VectorMatrix matrix_;
+  const bool cosine_;
+};
+
+std::vector<float> MeanOf(const Vectors& vectors, const Decoder& decoder) {
+  const size_t dim = vectors.dim();
+  const size_t step = std::max<size_t>(1, vectors.count() / kMeanSampleMax);
+  std::vector<double> sums(dim, 0);
+  std::vector<float> vector(dim);
+  size_t sampled = 0;
+  for (size_t id = 0; id < vectors.count(); id += step, ++sampled) {
+    decoder.Read(id, vector.data());
+    for (size_t j = 0; j < dim; ++j) sums[j] += vector[j];
+  }
+  std::vector<float> mean(dim, 0);
+  for (size_t j = 0; j < dim && sampled > 0; ++j) {
+    const auto value = static_cast<float>(sums[j] / static_cast<double>(sampled));
+    if (std::isfinite(value)) mean[j] = value;
+  }
+  return mean;
+}
+
+/// Codes dim centred values; `terms` receives scale and square.
+void EncodeCentred(const float* values, size_t dim, int8_t* code, CodeTerms& terms) {
+  float largest = 0;
+  for (size_t j = 0; j < dim; ++j) largest = std::max(largest, std::fabs(values[j]));
+  terms.scale = largest / kCodeMax;
+  // Of a vector of zeros, and of one so short that its scale is no normal number.
+  const float inverse = std::isnormal(terms.scale) ? 1 / terms.scale : 0;
+  if (inverse == 0) terms.scale = 0;
+  int64_t squares = 0;
+  for (size_t j = 0; j < dim; ++j) {
+    const auto value = static_cast<int32_t>(
+        std::lrint(std::clamp(values[j] * inverse, -kCodeMax, kCodeMax)));
+    code[j] = static_cast<int8_t>(value);
+    squares += int64_t{value} * value;
+  }
+  terms.square = terms.scale * terms.scale * static_cast<float>(squares);
+}
+
+float Dot(std::span<const float> values, const int8_t* code) {
+  float sum = 0;
+  for (size_t j = 0; j < values.size(); ++j) sum += values[j] * static_cast<float>(code[j]);
+  return sum;
+}
+
+}  // namespace
+
+Result<Codes> Codes::Encode(const Context& context, const Vectors& vectors, Metric metric,
+                            Executor& executor) {
+  const size_t dim = vectors.dim();
+  const size_t count = vectors.count();
+  Codes codes;
+  KITE_ASSIGN_OR_RETURN(codes.codes_, Array<int8_t>::Allocate(count * dim));
+  KITE_ASSIGN_OR_RETURN(codes.terms_, Array<CodeTerms>::Allocate(count));
+  const Decoder decoder(vectors, metric);
+  const std::vector<float> mean = MeanOf(vectors, decoder);
+  KITE_ASSIGN_OR_RETURN(codes.mean_, Array<float>::Copy(mean));
+  int8_t* const bytes = codes.codes_.mutable_data();
+  CodeTerms* const terms = codes.terms_.mutable_data();
+  const size_t tasks = (count + kVectorsPerTask - 1) / kVectorsPerTask;
+  KITE_RETURN_IF_ERROR(ParallelFor(executor, tasks, 1, [&](size_t task) {
+    std::vector<float> values(dim);
+    const size_t end = std::min(count, (task + 1) * kVectorsPerTask);
+    for (size_t id = task * kVectorsPerTask; id < end; ++id) {
+      decoder.Read(id, values.data());
+      for (size_t j = 0; j < dim; ++j) values[j] -= mean[j];
+      int8_t* const code = bytes + id * dim;
+      EncodeCentred(values.data(), dim, code, terms[id]);
+      if (metric == Metric::kIP) terms[id].mean_dot = terms[id].scale * Dot(mean, code);
+    }
+    return context.Check();
+  }));
+  return codes;
+}
+
+Result<Codes> Codes::Load(const IndexFileReader& reader, LoadMode mode) {
+  const uint64_t count = reader.header().count;
+  const uint64_t dim = reader.header().dim;
+  Codes codes;
+  KITE_ASSIGN_OR_RETURN(codes.codes_,
+                        reader.Read<int8_t>(SectionId::kGraphCodes, count * dim, mode));
+  KITE_ASSIGN_OR_RETURN(codes.terms_,
+                        reader.Read<CodeTerms>(SectionId::kGraphCodeTerms, count, mode));
+  KITE_ASSIGN_OR_RETURN(codes.mean_, reader.Read<float>(SectionId::kGraphCodeMean, dim, mode));
+  return codes;
+}
+
+void Codes::AddSections(IndexFileWriter& writer) const {
+  writer.Add(SectionId::kGraphCodes, codes_.span());
+  writer.Add(SectionId::kGraphCodeTerms, terms_.span());
+  writer.Add(SectionId::kGraphCodeMean, mean_.span());
+}
+
+size_t Codes::EstimateBytes(size_t count, uint32_t dim) {
+  return count * (dim + sizeof(CodeTerms)) + dim * sizeof(float);
+}
+
+CodeScorer::CodeScorer(const Codes& codes, Metric metric, uint32_t id)
+    : codes_(codes),
+      dot_(ActiveKernels().int8_ip),
+      query_(codes.code(id)),
+      terms_(codes.terms(id)) {
+  if (metric == Metric::kIP) {
+    // The part of the key that is the same for all, minus the mean's own square, is left out.
+    base_ = 0.0F - terms_.mean_dot;
+    square_weight_ = 0;
+    mean_weight_ = 1;
+    dot_weight_ = terms_.scale;
+  } else {
+    base_ = terms_.square;
+    dot_weight_ = 2 * terms_.scale;
+  }
+}
+
+CodeScorer::CodeScorer(const Codes& codes, Metric metric, const float* query,
+                       std::vector<int8_t>& buffer)
+    : codes_(codes), dot_(ActiveKernels().int8_ip) {
+  const std::span<const float> mean = codes.mean();
+  std::vector<float> values(query, query + mean.size());
+  buffer.resize(mean.size());
+  if (metric == Metric::kL2) {
+    for (size_t j = 0; j < mean.size(); ++j) values[j] -= mean[j];
+  } else {
+    for (size_t j = 0; j < mean.size(); ++j) base_ -= values[j] * mean[j];
+    square_weight_ = 0;
+  }
+  EncodeCentred(values.data(), values.size(), buffer.data(), terms_);
+  if (metric == Metric::kL2) base_ = terms_.square;
+  query_ = buffer.data();
+  dot_weight_ = (metric == Metric::kL2 ? 2 : 1) * terms_.scale;
+}
+
+void CodeScorer::Ids(const uint32_t* ids, size_t n, float* keys) const {
+  dot_.ids(query_, codes_.data(), ids, n, codes_.dim(), keys);
+  for (size_t i = 0; i < n; ++i) {
+    const CodeTerms& other = codes_.terms(ids[i]);
+    keys[i] = CleanKey(base_ + square_weight_ * other.square - mean_weight_ * other.mean_dot -
+                       dot_weight_ * other.scale * keys[i]);
+  }
+}
+
+void CodeScorer::Prefetch(uint32_t id) const {
+  const int8_t* const code = codes_.code(id);
+  for (size_t at = 0; at < codes_.dim(); at += kCacheLine) __builtin_prefetch(code + at);
+  __builtin_prefetch(&codes_.terms(id));
+}
+
+float CodeScorer::Error(uint32_t id) const {
+  // Rounding to steps of 1 has the standard deviation 1 / sqrt(12).
+  constexpr float kFourDeviations = 4 * 0.288675F;
+  const CodeTerms& other = codes_.terms(id);
+  const float query_error = terms_.scale * std::sqrt(other.square);
+  const float error = other.scale * std::sqrt(terms_.square);
+  const float weight = square_weight_ + 1;
+  return weight * kFourDeviations * std::sqrt(query_error * query_error + error * error);
+}
+
+}  // namespace kite::engine

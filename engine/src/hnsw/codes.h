@@ -1,0 +1,90 @@
+// Codes: an 8-bit copy of every vector, on which graphs are built and walked.
+//
+// A vector (at length 1 for COSINE) less the mean of all is its scale times an int8 code, the scale
+// such that its largest element becomes 127; the locally adaptive scaling of LVQ (Aguerrebere et
+// al., "Similarity search in the blink of an eye with compressed indices", 2023). A quarter of the
+// bytes of float32, exact integer arithmetic, and errors far below the distances that a graph has
+// to tell apart; what a search returns is ranked by the exact vectors again.
+//
+// A graph is built on the metric's keys between decoded vectors, for COSINE on squared L2 distances,
+// which order vectors of length 1 alike.
+#pragma once
+
+#include <vector>
+
+#include "base/executor.h"
+#include "io/index_file.h"
+#include "search/vectors.h"
+
+namespace kite::engine {
+
+/// What belongs to the code of one vector.
+struct CodeTerms {
+  float scale = 0;     ///< of the code
+  float square = 0;    ///< squared length of the decoded vector
+  float mean_dot = 0;  ///< IP: inner product of the mean and the decoded vector; else 0
+};
+
+class Codes {
+ public:
+  /// The codes of all vectors. `executor` may run parts in parallel; the result does not depend on
+  /// it.
+  static Result<Codes> Encode(const Context& context, const Vectors& vectors, Metric metric,
+                              Executor& executor);
+  /// From a file, bounded by the header's count and dim. Corruption when sections do not fit.
+  static Result<Codes> Load(const IndexFileReader& reader, LoadMode mode);
+  void AddSections(IndexFileWriter& writer) const;
+
+  static size_t EstimateBytes(size_t count, uint32_t dim);
+  [[nodiscard]] size_t memory_bytes() const {
+    return codes_.bytes() + terms_.bytes() + mean_.bytes();
+  }
+
+  [[nodiscard]] uint32_t dim() const { return static_cast<uint32_t>(mean_.size()); }
+  [[nodiscard]] const int8_t* code(uint32_t id) const {
+    return codes_.data() + static_cast<size_t>(id) * mean_.size();
+  }
+  [[nodiscard]] const CodeTerms& terms(uint32_t id) const { return terms_[id]; }
+  [[nodiscard]] const int8_t* data() const { return codes_.data(); }
+  [[nodiscard]] std::span<const float> mean() const { return mean_.span(); }
+
+ private:
+  Array<int8_t> codes_;  ///< count x dim
+  Array<CodeTerms> terms_;
+  Array<float> mean_;
+};
+
+/// Keys of codes for a query or for one of the vectors. Ids are inside the codes.
+class CodeScorer {
+ public:
+  /// Keys for vector `id` as the query, as graphs are built on.
+  CodeScorer(const Codes& codes, Metric metric, uint32_t id);
+  /// About the keys (hit.h) of a query, which is centred, scaled and coded into `buffer`; that must
+  /// outlive the scorer. `query`: dim values, at length 1 for COSINE.
+  CodeScorer(const Codes& codes, Metric metric, const float* query, std::vector<int8_t>& buffer);
+
+  void Ids(const uint32_t* ids, size_t n, float* keys) const;
+  [[nodiscard]] float One(uint32_t id) const {
+    float key;
+    Ids(&id, 1, &key);
+    return key;
+  }
+  void Prefetch(uint32_t id) const;
+
+  /// A key differs from the exact one by more than this only rarely (four standard deviations of
+  /// the rounding of both codes, for a vector as long as `id`).
+  [[nodiscard]] float Error(uint32_t id) const;
+
+ private:
+  const Codes& codes_;
+  const Distance& dot_;
+  const int8_t* query_;
+  CodeTerms terms_;           ///< of the query
+  /// key = base + square_weight * square - mean_weight * mean_dot - dot_weight * scale * dot
+  float base_ = 0;
+  float square_weight_ = 1;   ///< 1: L2; 0: IP and COSINE
+  float dot_weight_ = 0;
+  float mean_weight_ = 0;     ///< 1: subtracts mean_dot
+};
+
+}  // namespace kite::engine
