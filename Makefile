@@ -89,7 +89,8 @@ demo: build ## questions to 12 000 descriptions of Debian packages, embedded and
 	  '$(KITE_CACHE)/venv-demo/bin/python' demo $(DEMO_ARGS)
 
 .PHONY: bench
-bench: build ## the micro-benchmarks, then what the README's table is made with
+bench: export KITE_MINIO = $(KITE_CACHE)/minio-$(MINIO_VERSION)/minio
+bench: setup-cluster build ## the micro-benchmarks, then what the README's table is made with
 	$(call configure-and-build,release,--target benchmarks)
 	@for program in build/release/kite_*_bench; do \
 	  [ -x $$program ] || continue; echo "== $$program"; $$program || exit 1; done

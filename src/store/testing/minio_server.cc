@@ -21,7 +21,7 @@ Result<std::unique_ptr<MinioServer>> MinioServer::Start(const MinioOptions& opti
   auto server = std::unique_ptr<MinioServer>(new MinioServer());
   server->folder_ = std::make_unique<TempFolder>();
   const std::string& folder = server->folder_->path();
-  const std::string data = options.data_dir.empty() ? folder + "/data" : options.data_dir;
+  server->data_dir_ = options.data_dir.empty() ? folder + "/data" : options.data_dir;
   const bool tls = !options.certs_dir.empty();
   ServerCommand command;
   command.arguments = {Program(),
@@ -31,11 +31,12 @@ Result<std::unique_ptr<MinioServer>> MinioServer::Start(const MinioOptions& opti
                        server->address(),
                        "--certs-dir",
                        tls ? options.certs_dir : folder + "/certs",
-                       data};
+                       server->data_dir_};
   // CI_CD: the data may be on the device of the root file system.
   command.environment = {{"MINIO_ROOT_USER", kAccessKey}, {"MINIO_ROOT_PASSWORD", kSecretKey},
                          {"MINIO_BROWSER", "off"},        {"MINIO_CI_CD", "on"},
                          {"MINIO_UPDATE", "off"},         {"HOME", folder}};
+  command.environment.insert(options.environment.begin(), options.environment.end());
   command.output_path = folder + "/log";
   HttpOptions http;
   http.ca_file = tls ? options.certs_dir + "/public.crt" : "";

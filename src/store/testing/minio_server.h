@@ -2,6 +2,7 @@
 // PATH.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -14,6 +15,7 @@ namespace kite::store {
 struct MinioOptions {
   std::string data_dir;   ///< empty: a temporary folder, removed at the end
   std::string certs_dir;  ///< with public.crt and private.key: serves TLS
+  std::map<std::string, std::string> environment;
 };
 
 class MinioServer {
@@ -26,6 +28,7 @@ class MinioServer {
 
   [[nodiscard]] ServerProcess& process() { return *process_; }
   [[nodiscard]] uint16_t port() const { return port_; }
+  [[nodiscard]] const std::string& data_dir() const { return data_dir_; }
   [[nodiscard]] std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
   /// Options of a store in the bucket "kite-test".
   [[nodiscard]] S3Options Options(const std::string& root_path, const std::string& cache_dir) const;
@@ -35,6 +38,7 @@ class MinioServer {
 
   const uint16_t port_;
   std::unique_ptr<TempFolder> folder_;
+  std::string data_dir_;
   std::unique_ptr<ServerProcess> process_;
 };
 
