@@ -149,7 +149,7 @@ S3Client::Attempted S3Client::Attempt(const Context& context, const S3Request& r
   http.method = request.method;
   http.url = (options_.use_tls ? "https://" : "http://") + host_ + message.path;
   if (!message.query.empty()) http.url += "?" + EncodeQuery(message.query);
-  http.headers = Sign(message, *credentials, region_, Clock::System()->NowMicros() / 1'000'000);
+  http.headers = Sign(message, *credentials, Region(), Clock::System()->NowMicros() / 1'000'000);
   if (request.method == "PUT" || request.method == "POST")
     http.headers.emplace_back("content-type", "application/octet-stream");
   http.body = request.body;
@@ -175,6 +175,19 @@ std::string S3Client::MissingBucket() const {
   return "does not have that bucket: create it, or correct minio.bucketName";
 }
 
+/// Whoever signs for another region than the bucket's is told which one it is; true for news.
+bool S3Client::LearnRegion(const std::string& region) const {
+  const std::lock_guard lock(region_mutex_);
+  if (!options_.region.empty() || region.empty() || region == region_) return false;
+  region_ = region;
+  return true;
+}
+
+std::string S3Client::Region() const {
+  const std::lock_guard lock(region_mutex_);
+  return region_;
+}
+
 S3Client::Attempted S3Client::Refused(const S3Request& request, HttpResponse response) const {
   pugi::xml_document document;
   document.load_buffer(response.body.data(), response.body.size());
@@ -186,7 +199,12 @@ S3Client::Attempted S3Client::Refused(const S3Request& request, HttpResponse res
   result.answer.code = code;
   result.answer.response = std::move(response);
   Status& status = result.answer.status;
-  if (IsExpired(code)) {
+  std::string region = result.answer.response.Header("x-amz-bucket-region");
+  if (region.empty()) region = error.child_value("Region");
+  if (LearnRegion(region)) {
+    result.again = true;
+    status = Status::Unavailable(StatusSubject::kObject, said);
+  } else if (IsExpired(code)) {
     credentials_->Expire();
     result.again = options_.use_iam;
     status = Refusal(StatusKind::kFailedPrecondition, "says that the credentials have expired");
@@ -235,29 +253,19 @@ Status S3Client::Probe(const Context& context) {
   const S3Request list{.method = "GET",
                        .key = "",
                        .query = {{"list-type", "2"}, {"max-keys", "1"}, {"prefix", root_}}};
-  S3Answer answer = Call(context, list);
-  if (!answer.status.ok() && options_.region.empty()) {
-    // Whoever signs for another region than the bucket's is told which one it is.
-    pugi::xml_document document;
-    document.load_buffer(answer.response.body.data(), answer.response.body.size());
-    std::string region = answer.response.Header("x-amz-bucket-region");
-    if (region.empty()) region = document.child("Error").child_value("Region");
-    if (!region.empty() && region != region_) {
-      region_ = region;
-      answer = Call(context, list);
-    }
-  }
+  const S3Answer answer = Call(context, list);
   if (answer.code != "NoSuchBucket" || !options_.create_bucket) return answer.status;
   return CreateBucket(context);
 }
 
 Status S3Client::CreateBucket(const Context& context) const {
+  const std::string region = Region();
   const std::string place =
-      region_ == kDefaultRegion
+      region == kDefaultRegion
           ? ""
           : "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
             "<LocationConstraint>" +
-                region_ + "</LocationConstraint></CreateBucketConfiguration>";
+                region + "</LocationConstraint></CreateBucketConfiguration>";
   const S3Answer created = Call(
       context,
       {.method = "PUT", .key = "", .query = {}, .headers = {}, .body = place, .sign_body = true});

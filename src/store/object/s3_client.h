@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -44,8 +45,7 @@ class S3Client {
   /// and bucket; Unavailable(Object) or the Context's end when the store did not answer.
   [[nodiscard]] S3Answer Call(const Context& context, const S3Request& request) const;
 
-  /// Lists the bucket's beginning, creates the bucket where that is needed and allowed, and learns
-  /// its region. Not to be called beside Call().
+  /// Lists the bucket's beginning, and creates the bucket where that is needed and allowed.
   Status Probe(const Context& context);
 
   /// `key` under the root path.
@@ -59,6 +59,8 @@ class S3Client {
   [[nodiscard]] Attempted Attempt(const Context& context, const S3Request& request) const;
   [[nodiscard]] Attempted Refused(const S3Request& request, HttpResponse response) const;
   [[nodiscard]] Status GaveUp(const Context& context, const std::string& last, int attempts) const;
+  bool LearnRegion(const std::string& region) const;
+  [[nodiscard]] std::string Region() const;
   [[nodiscard]] Status CreateBucket(const Context& context) const;
   [[nodiscard]] std::string MissingBucket() const;
   [[nodiscard]] Status Refusal(StatusKind kind, const std::string& what) const;
@@ -67,7 +69,8 @@ class S3Client {
   const std::string root_;  ///< empty, or ends with '/'
   const std::string host_;
   const std::string name_;
-  std::string region_;
+  mutable std::mutex region_mutex_;
+  mutable std::string region_;
   const std::unique_ptr<S3CredentialSource> credentials_;
   mutable HttpClient http_;
 };

@@ -154,8 +154,8 @@ TEST_F(S3FaultsTest, DeadlineAndCancelEndACallAtOnce) {
   EXPECT_TRUE(late.Is(StatusKind::kDeadlineExceeded)) << late;
   EXPECT_SAYS(late, proxy_->address());
   const Context context = Context::Cancellable();
+  int before = proxy_->connections();
   std::thread canceller([&] {
-    const int before = proxy_->connections();
     while (proxy_->connections() == before) std::this_thread::yield();
     context.Cancel();
   });
@@ -163,8 +163,8 @@ TEST_F(S3FaultsTest, DeadlineAndCancelEndACallAtOnce) {
   canceller.join();
   const Context waiting = Context::Cancellable();
   proxy_->Set(Mode::kRefuse);
+  before = proxy_->connections();
   std::thread second([&] {
-    const int before = proxy_->connections();
     while (proxy_->connections() < before + 3) std::this_thread::yield();
     waiting.Cancel();
   });
@@ -322,9 +322,16 @@ TEST_F(S3FaultsTest, RegionsAndVirtualHosts) {
       {.environment = {{"MINIO_REGION", "eu-test"}, {"MINIO_DOMAIN", "localhost"}}});
   ASSERT_TRUE(server.ok()) << server.status();
   S3Options options = (*server)->Options(root_, cache_.path() + "/region");
-  EXPECT_TRUE(Open(options)->Put(context_, "key", "found out").ok());
+  {
+    const auto asking = Open(options);
+    ASSERT_NE(asking, nullptr);
+    const Status put = asking->Put(context_, "key", "found out");
+    EXPECT_TRUE(put.ok()) << put;
+  }
   options.region = "us-east-1";
-  const Status wrong = OpenS3ObjectStore(context_, options).status();
+  const auto patience = Context().WithTimeout(std::chrono::seconds(30));
+  Status wrong;  // the server learns its own region a moment after it began to answer
+  while (wrong.ok() && patience.Check().ok()) wrong = OpenS3ObjectStore(context_, options).status();
   EXPECT_FALSE(wrong.ok());
   EXPECT_SAYS(wrong, (*server)->address());
   options.region = "eu-test";
