@@ -72,10 +72,12 @@ integration: setup-cluster build ## the clients' tests only, once with each pymi
 	$(call pytest-folder,tests/soak,$(PYMILVUS_VERSION))
 
 .PHONY: soak
-soak: setup-cluster build ## 300 cycles of kill -9, 200 of power loss, 10 000 filters, 1 000 searches
+soak: setup-cluster build ## 300 cycles of kill -9, 200 of power loss, 60 of faulty brokers, 10 000 filters, 1 000 searches
 	KITE_SOAK_CYCLES=300 $(MAKE) --no-print-directory soak-clients
 	cmake --build build/release --parallel $(JOBS) --target kite_fault_test
 	KITE_CYCLES=200 build/release/kite_fault_test
+	cmake --build build/release --parallel $(JOBS) --target kite_store_kafka_test
+	KITE_CYCLES=60 build/release/kite_store_kafka_test --gtest_filter='KafkaFaultTest.*'
 
 .PHONY: soak-clients
 soak-clients:

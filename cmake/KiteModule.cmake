@@ -2,7 +2,7 @@
 #   SOURCES a.cc b.cc            the static library kite_<name>; without sources it is header-only
 #   DEPS kite_base kite::re2     what its headers and sources use
 #   TESTS a_test.cc              one GoogleTest program kite_<name>_test, run by ctest (label: unit)
-#   TEST_DEPS kite_store_faulty  what only the tests use
+#   TEST_DEPS kite_store_faulty  what only the tests and benchmarks use
 #   FUZZ a_fuzz.cc               one program per file, see below
 #   BENCH a_bench.cc)            one Google Benchmark program per file, built by the target `benchmarks`
 #
@@ -135,7 +135,7 @@ function(kite_module name)
     cmake_path(GET source STEM stem)
     kite_add_program(kite_${stem} ${source})
     set_target_properties(kite_${stem} PROPERTIES EXCLUDE_FROM_ALL ON)
-    kite_link(kite_${stem} PRIVATE ${library} kite::benchmark)
+    kite_link(kite_${stem} PRIVATE ${library} ${arg_TEST_DEPS} kite::benchmark)
     if(NOT TARGET benchmarks)
       add_custom_target(benchmarks)
     endif()

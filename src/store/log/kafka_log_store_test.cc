@@ -5,87 +5,29 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <future>
 #include <mutex>
-#include <set>
 #include <thread>
 
-#include "base/temp_folder.h"
 #include "store/conformance/log_store_conformance.h"
 #include "store/log/kafka_client.h"
 #include "store/log/kafka_producer.h"
+#include "store/log/kafka_test_broker.h"
 #include "store/log/log_format.h"
-#include "store/testing/kafka_brokers.h"
 
 namespace kite::store {
 namespace {
 
 using std::chrono::milliseconds;
 
-/// The broker of the program, ended by its last test. Its plain listener lets everybody do
-/// everything; others ask for a password, or speak TLS.
-class SharedBroker final : public testing::Environment {
- public:
-  static KafkaBrokers& Get() {
-    if (brokers == nullptr) Start();
-    return *brokers;
-  }
-  static std::string certificate() { return folder->path() + "/certificate.pem"; }
-  void TearDown() override {
-    brokers.reset();
-    folder.reset();
-  }
-
- private:
-  static void Start() {
-    folder = std::make_unique<TempFolder>();
-    const std::string& path = folder->path();
-    const std::string make_certificate =
-        "cd " + path +
-        " && openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
-        " -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out certificate.pem 2>openssl.log"
-        " && openssl pkcs12 -export -in certificate.pem -inkey key.pem -out store.p12"
-        " -passout pass:kite-store";
-    ASSERT_EQ(std::system(make_certificate.c_str()), 0);
-    auto started = KafkaBrokers::StartSecure(
-        path, {.sasl = true, .tls_key_store = path + "/store.p12", .tls_password = "kite-store"});
-    if (!started.ok()) {
-      ADD_FAILURE() << started.status();
-      std::abort();
-    }
-    brokers = std::move(*started);
-  }
-
-  static inline std::unique_ptr<TempFolder> folder;
-  static inline std::unique_ptr<KafkaBrokers> brokers;
-};
-
-const auto* const kEnvironment = testing::AddGlobalTestEnvironment(new SharedBroker);
-
-KafkaLogOptions Options(const std::string& topic) {
-  KafkaLogOptions options;
-  options.brokers = SharedBroker::Get().addresses();
-  options.topic = topic;
-  options.streams = 2;
-  options.replicas = 1;
-  options.min_insync_replicas = 1;
-  return options;
-}
-
-std::string NewTopic() {
-  static int topics = 0;
-  return "kite-test-" + std::to_string(++topics);
-}
-
 class KafkaHarness final : public LogStoreHarness {
  public:
   Result<std::unique_ptr<LogStore>> Open() override {
-    return OpenKafkaLogStore(Context(), Options(topic_));
+    return OpenKafkaLogStore(Context(), KafkaTestOptions(topic_));
   }
 
  private:
-  const std::string topic_ = NewTopic();
+  const std::string topic_ = NewKafkaTestTopic();
 };
 
 INSTANTIATE_TEST_SUITE_P(Kafka, LogStoreConformance,
@@ -95,7 +37,7 @@ INSTANTIATE_TEST_SUITE_P(Kafka, LogStoreConformance,
 
 class KafkaLogStoreTest : public testing::Test {
  protected:
-  std::unique_ptr<LogStore> Open() { return Open(Options(topic_)); }
+  std::unique_ptr<LogStore> Open() { return Open(KafkaTestOptions(topic_)); }
   std::unique_ptr<LogStore> Open(const KafkaLogOptions& options) {
     auto opened = OpenKafkaLogStore(context_, options);
     EXPECT_TRUE(opened.ok()) << opened.status();
@@ -131,12 +73,12 @@ class KafkaLogStoreTest : public testing::Test {
   void MakeTopic(const std::vector<std::pair<std::string, std::string>>& settings);
 
   const Context context_;
-  const std::string topic_ = NewTopic();
+  const std::string topic_ = NewKafkaTestTopic();
 };
 
 void KafkaLogStoreTest::MakeTopic(
     const std::vector<std::pair<std::string, std::string>>& settings) {
-  const auto client = *KafkaClient::Make(Options(topic_));
+  const auto client = *KafkaClient::Make(KafkaTestOptions(topic_));
   char error[256];
   rd_kafka_NewTopic_t* topic = rd_kafka_NewTopic_new(topic_.c_str(), 2, 1, error, sizeof error);
   for (const auto& [key, value] : settings) {
@@ -300,7 +242,7 @@ TEST_F(KafkaLogStoreTest, AHalfWrittenRecordIsNoRecord) {
   const auto writer = Writer(*store, 7);
   ASSERT_TRUE(Append(*writer, "whole").ok());
   // Another owner dies after the first of two parts.
-  const auto client = *KafkaClient::Make(Options(topic_));
+  const auto client = *KafkaClient::Make(KafkaTestOptions(topic_));
   const auto producer = *KafkaProducer::Make(*client, 0);
   KafkaHeader header{.type = KafkaMessageType::kOpen, .writer = 99, .epoch = 8};
   ASSERT_TRUE(producer->SendAlone(context_, header, "opening").ok());
@@ -331,7 +273,7 @@ TEST_F(KafkaLogStoreTest, AHalfWrittenRecordIsNoRecord) {
 TEST_F(KafkaLogStoreTest, ForeignMessagesAreCorruption) {
   const auto store = Open();
   ASSERT_TRUE(Append(*Writer(*store, 1), "ours").ok());
-  const auto client = *KafkaClient::Make(Options(topic_));
+  const auto client = *KafkaClient::Make(KafkaTestOptions(topic_));
   const KafkaHandle producer = *client->NewProducer();
   {
     const KafkaTopicHandle topic = KafkaClient::NewTopic(producer.get(), topic_);
@@ -354,7 +296,7 @@ TEST_F(KafkaLogStoreTest, ForeignMessagesAreCorruption) {
 }
 
 TEST_F(KafkaLogStoreTest, TooMuchThatWaitsIsRefused) {
-  KafkaLogOptions options = Options(topic_);
+  KafkaLogOptions options = KafkaTestOptions(topic_);
   options.queued_bytes_max = 1000;
   const auto store = Open(options);
   const auto writer = Writer(*store, 1);
@@ -377,18 +319,18 @@ void ExpectNames(const Status& status, StatusKind kind, const std::vector<std::s
 }
 
 TEST_F(KafkaLogStoreTest, ATopicThatIsTooSmallIsRefused) {
-  KafkaLogOptions options = Options(topic_);
+  KafkaLogOptions options = KafkaTestOptions(topic_);
   options.replicas = 3;
   ExpectNames(OpenStatus(options), StatusKind::kFailedPrecondition,
-              {topic_, options.brokers, "3 replicas", "kafka.replicas"});
+              {topic_, options.brokers, "3 replicas", "kite.kafka.replicas"});
   ASSERT_NE(Open(), nullptr);
   options.replicas = 2;
   ExpectNames(OpenStatus(options), StatusKind::kFailedPrecondition, {"1 replicas", "2 are wanted"});
-  options = Options(topic_);
+  options = KafkaTestOptions(topic_);
   options.min_insync_replicas = 2;
   ExpectNames(OpenStatus(options), StatusKind::kFailedPrecondition,
-              {"min.insync.replicas is 1", "kafka.minInsyncReplicas"});
-  options = Options(topic_);
+              {"min.insync.replicas is 1", "kite.kafka.minInsyncReplicas"});
+  options = KafkaTestOptions(topic_);
   options.streams = 3;
   ExpectNames(OpenStatus(options), StatusKind::kFailedPrecondition, {"2 partitions", "3 are"});
   options.streams = 1;
@@ -397,18 +339,18 @@ TEST_F(KafkaLogStoreTest, ATopicThatIsTooSmallIsRefused) {
 
 TEST_F(KafkaLogStoreTest, ATopicThatForgetsIsRefused) {
   MakeTopic({});
-  ExpectNames(OpenStatus(Options(topic_)), StatusKind::kFailedPrecondition,
+  ExpectNames(OpenStatus(KafkaTestOptions(topic_)), StatusKind::kFailedPrecondition,
               {"retention.ms is 604800000", "-1"});
 }
 
 TEST_F(KafkaLogStoreTest, ACompactedTopicIsRefused) {
   MakeTopic({{"cleanup.policy", "compact"}, {"retention.ms", "-1"}});
-  ExpectNames(OpenStatus(Options(topic_)), StatusKind::kFailedPrecondition,
+  ExpectNames(OpenStatus(KafkaTestOptions(topic_)), StatusKind::kFailedPrecondition,
               {"cleanup.policy is 'compact'"});
 }
 
 TEST_F(KafkaLogStoreTest, BrokersThatCannotBeReachedAreNamed) {
-  KafkaLogOptions options = Options(topic_);
+  KafkaLogOptions options = KafkaTestOptions(topic_);
   options.brokers = "127.0.0.1:" + std::to_string(FreePort());
   options.request_timeout = milliseconds(500);
   ExpectNames(OpenStatus(options), StatusKind::kUnavailable,
@@ -419,15 +361,15 @@ TEST_F(KafkaLogStoreTest, BrokersThatCannotBeReachedAreNamed) {
 }
 
 TEST_F(KafkaLogStoreTest, SettingsThatMakeNoSenseAreNamed) {
-  KafkaLogOptions options = Options(topic_);
+  KafkaLogOptions options = KafkaTestOptions(topic_);
   options.security_protocol = "magic";
   ExpectNames(OpenStatus(options), StatusKind::kInvalidArgument, {"security.protocol", "magic"});
 }
 
 TEST_F(KafkaLogStoreTest, UsersLogInByEveryMechanism) {
   for (const char* mechanism : {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}) {
-    KafkaLogOptions options = Options(topic_);
-    options.brokers = SharedBroker::Get().sasl_address();
+    KafkaLogOptions options = KafkaTestOptions(topic_);
+    options.brokers = KafkaTestBroker().sasl_address();
     options.security_protocol = "sasl_plaintext";
     options.sasl_mechanism = mechanism;
     options.sasl_username = KafkaBrokers::kAdmin;
@@ -444,8 +386,8 @@ TEST_F(KafkaLogStoreTest, UsersLogInByEveryMechanism) {
 
 TEST_F(KafkaLogStoreTest, MissingRightsAreNamed) {
   ASSERT_NE(Open(), nullptr);
-  KafkaLogOptions options = Options(topic_);
-  options.brokers = SharedBroker::Get().sasl_address();
+  KafkaLogOptions options = KafkaTestOptions(topic_);
+  options.brokers = KafkaTestBroker().sasl_address();
   options.security_protocol = "sasl_plaintext";
   options.sasl_mechanism = "PLAIN";
   options.sasl_username = KafkaBrokers::kNobody;
@@ -455,10 +397,10 @@ TEST_F(KafkaLogStoreTest, MissingRightsAreNamed) {
 }
 
 TEST_F(KafkaLogStoreTest, TlsTrustsTheAuthorityThatIsNamed) {
-  KafkaLogOptions options = Options(topic_);
-  options.brokers = SharedBroker::Get().tls_address();
+  KafkaLogOptions options = KafkaTestOptions(topic_);
+  options.brokers = KafkaTestBroker().tls_address();
   options.security_protocol = "ssl";
-  options.tls_ca_path = SharedBroker::certificate();
+  options.tls_ca_path = KafkaTestCertificate();
   {
     const auto store = Open(options);
     ASSERT_NE(store, nullptr);

@@ -69,7 +69,7 @@ Status CreateTopic(const Context& bounded, KafkaClient& client) {
   if (error == RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR) {
     return Unfit(client, std::to_string(options.replicas) +
                              " replicas are wanted, and there are fewer brokers (" + reason +
-                             "); add brokers, or lower kafka.replicas and kafka.minInsyncReplicas "
+                             "); add brokers, or lower kite.kafka.replicas and kite.kafka.minInsyncReplicas "
                              "(with 1, the loss of one broker loses the log)");
   }
   return client.Failure(error, action, reason);
@@ -115,7 +115,7 @@ Status CheckReplicas(const KafkaClient& client, const rd_kafka_metadata_topic_t&
     return Unfit(client, "partition " + std::to_string(topic.partitions[i].id) + " has " +
                              std::to_string(topic.partitions[i].replica_cnt) + " replicas, " +
                              std::to_string(options.replicas) +
-                             " are wanted; reassign it, or lower kafka.replicas");
+                             " are wanted; reassign it, or lower kite.kafka.replicas");
   }
   return {};
 }
@@ -164,7 +164,7 @@ Status CheckConfigs(const KafkaClient& client, const Configs& configs) {
   if (in_sync && *in_sync < wanted) {
     return Unfit(client, "its min.insync.replicas is " + std::to_string(*in_sync) + ", " +
                              std::to_string(wanted) +
-                             " is wanted; raise it, or lower kafka.minInsyncReplicas");
+                             " is wanted; raise it, or lower kite.kafka.minInsyncReplicas");
   }
   for (const char* key : {"retention.ms", "retention.bytes"}) {
     const std::optional<int64_t> kept = Number(configs, key);
