@@ -67,10 +67,11 @@ Status CreateTopic(const Context& bounded, KafkaClient& client) {
     return {};
   }
   if (error == RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR) {
-    return Unfit(client, std::to_string(options.replicas) +
-                             " replicas are wanted, and there are fewer brokers (" + reason +
-                             "); add brokers, or lower kite.kafka.replicas and kite.kafka.minInsyncReplicas "
-                             "(with 1, the loss of one broker loses the log)");
+    return Unfit(
+        client, std::to_string(options.replicas) +
+                    " replicas are wanted, and there are fewer brokers (" + reason +
+                    "); add brokers, or lower kite.kafka.replicas and kite.kafka.minInsyncReplicas "
+                    "(with 1, the loss of one broker loses the log)");
   }
   return client.Failure(error, action, reason);
 }

@@ -17,9 +17,7 @@ namespace {
 static_assert(sizeof(mtx_t) == sizeof(pthread_mutex_t) && sizeof(cnd_t) == sizeof(pthread_cond_t));
 
 pthread_mutex_t* Mutex(mtx_t* mutex) { return reinterpret_cast<pthread_mutex_t*>(mutex); }
-pthread_cond_t* Condition(cnd_t* condition) {
-  return reinterpret_cast<pthread_cond_t*>(condition);
-}
+pthread_cond_t* Condition(cnd_t* condition) { return reinterpret_cast<pthread_cond_t*>(condition); }
 
 int Outcome(int error) {
   if (error == 0) return thrd_success;
