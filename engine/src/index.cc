@@ -7,6 +7,8 @@
 #include "hnsw/hnsw_index.h"
 #include "ivf/ivf_index.h"
 #include "search/dense_index.h"
+#include "sparse/sparse_index.h"
+#include "sparse/sparse_scan.h"
 
 namespace kite::engine {
 namespace {
@@ -36,6 +38,9 @@ size_t EstimateLoadBytes(const BuildSpec& spec, VectorType type, size_t count, u
       return bytes + IvfIndex::EstimateStructureBytes(*valid, count, dim);
     case IndexType::kHnsw:
       return bytes + HnswIndex::EstimateStructureBytes(*valid, count, dim);
+    case IndexType::kSparseInvertedIndex:
+    case IndexType::kSparseWand:
+      return 0;  // says only the content
   }
   return bytes;
 }
@@ -54,8 +59,41 @@ size_t EstimateBuildBytes(const BuildSpec& spec, VectorType type, size_t count, 
       return bytes + IvfIndex::EstimatePeakBytes(*valid, count, dim, threads);
     case IndexType::kHnsw:
       return bytes + HnswIndex::EstimatePeakBytes(*valid, count, dim, threads);
+    case IndexType::kSparseInvertedIndex:
+    case IndexType::kSparseWand:
+      return 0;  // says only the content
   }
   return bytes;
+}
+
+size_t EstimateLoadBytes(const BuildSpec& spec, const VectorSource& vectors) {
+  if (vectors.type != VectorType::kSparse) {
+    return EstimateLoadBytes(spec, vectors.type, vectors.count, vectors.dim);
+  }
+  const bool valid = ValidateBuild(spec, vectors.type, 0).ok() && CheckSource(vectors).ok();
+  return valid ? kFixedBytes + SparseIndex::EstimateStructureBytes(spec, vectors) : 0;
+}
+
+size_t EstimateBuildBytes(const BuildSpec& spec, const VectorSource& vectors, size_t threads) {
+  if (vectors.type != VectorType::kSparse) {
+    return EstimateBuildBytes(spec, vectors.type, vectors.count, vectors.dim, threads);
+  }
+  const bool valid = ValidateBuild(spec, vectors.type, 0).ok() && CheckSource(vectors).ok();
+  return valid ? kFixedBytes + SparseIndex::EstimatePeakBytes(spec, vectors, threads) : 0;
+}
+
+Result<std::unique_ptr<Index>> MakeScan(const Context& context, Metric metric,
+                                        const VectorSource& vectors) {
+  if (vectors.type == VectorType::kSparse) {
+    KITE_RETURN_IF_ERROR(CheckSource(vectors));
+    KITE_RETURN_IF_ERROR(CheckMetric(metric, vectors.type));
+    return std::make_unique<SparseScan>(metric, vectors);
+  }
+  const IndexType type =
+      vectors.type == VectorType::kBinary ? IndexType::kBinFlat : IndexType::kFlat;
+  InlineExecutor executor;
+  return Build(context, {.index_type = std::string(IndexTypeName(type)), .metric = metric}, vectors,
+               executor, {});
 }
 
 Result<std::unique_ptr<Index>> Build(const Context& context, const BuildSpec& spec,
@@ -76,6 +114,9 @@ Result<std::unique_ptr<Index>> Build(const Context& context, const BuildSpec& sp
       return IvfIndex::Build(context, valid, std::move(owned), executor, progress);
     case IndexType::kHnsw:
       return HnswIndex::Build(context, valid, std::move(owned), executor, progress);
+    case IndexType::kSparseInvertedIndex:
+    case IndexType::kSparseWand:
+      return SparseIndex::Build(context, valid, vectors, executor, progress);
   }
   return Status::Internal("an index type without a builder");
 }
@@ -108,6 +149,9 @@ Result<std::unique_ptr<Index>> Load(std::string_view file, const VectorSource& v
       return IvfIndex::Load(reader, std::move(loaded), mode);
     case IndexType::kHnsw:
       return HnswIndex::Load(reader, std::move(loaded), mode);
+    case IndexType::kSparseInvertedIndex:
+    case IndexType::kSparseWand:
+      return SparseIndex::Load(reader, vectors, mode);
   }
   return Status::Internal("an index type without a loader");
 }
@@ -121,6 +165,9 @@ Status ScoreRows(Metric metric, const VectorSource& vectors, const std::byte* qu
                  std::span<const Row> rows, std::span<float> scores) {
   KITE_RETURN_IF_ERROR(CheckSource(vectors));
   KITE_RETURN_IF_ERROR(CheckMetric(metric, vectors.type));
+  if (vectors.type == VectorType::kSparse) {
+    return Status::InvalidArgument("sparse vectors are scored by ScoreSparseRows");
+  }
   if (scores.size() < rows.size())
     return Status::InvalidArgument("ScoreRows needs a score for each row");
   const Kernels& kernels = ActiveKernels();
@@ -145,6 +192,26 @@ Status ScoreRows(Metric metric, const VectorSource& vectors, const std::byte* qu
     matrix.inverse_norms = &inverse_norm;
     scorer.SetMatrix(matrix);
     scores[i] = KeyToScore(metric, scorer.One(0));
+  }
+  return {};
+}
+
+Status ScoreSparseRows(Metric metric, const VectorSource& vectors,
+                       std::span<const SparseEntry> query, const ParamMap& params,
+                       std::span<const Row> rows, std::span<float> scores) {
+  KITE_RETURN_IF_ERROR(CheckSource(vectors));
+  KITE_RETURN_IF_ERROR(CheckMetric(metric, vectors.type));
+  if (vectors.type != VectorType::kSparse || scores.size() < rows.size()) {
+    return Status::InvalidArgument("ScoreSparseRows needs sparse vectors and a score for each row");
+  }
+  const double average = metric == Metric::kBm25 ? AverageLength(vectors) : 1;
+  KITE_ASSIGN_OR_RETURN(const SparseWeights weights, SparseWeights::Make(metric, params, average));
+  const SparseScorer scorer(weights, query);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i] >= vectors.rows) {
+      return Status::InvalidArgument("row " + std::to_string(rows[i]) + " does not exist");
+    }
+    scores[i] = scorer.Score(SparseRow(vectors, rows[i]));
   }
   return {};
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
 #include <string>
 
 #include "base/check.h"
@@ -27,7 +28,7 @@ constexpr TypeEntry kTypes[] = {
     {"IVF_FLAT", Family::kDense, Built::kFloat32},
     {"IVF_SQ8", Family::kDense, Built::kFloat32},
     {"HNSW", Family::kDense, Built::kDense},
-    {"AUTOINDEX", Family::kAny, Built::kDense},
+    {"AUTOINDEX", Family::kAny, Built::kAll},
     {"IVF_PQ", Family::kDense, Built::kNone},
     {"IVF_RABITQ", Family::kDense, Built::kNone},
     {"SCANN", Family::kDense, Built::kNone},
@@ -44,8 +45,8 @@ constexpr TypeEntry kTypes[] = {
     {"BIN_FLAT", Family::kBinary, Built::kAll},
     {"BIN_IVF_FLAT", Family::kBinary, Built::kNone},
     {"MINHASH_LSH", Family::kBinary, Built::kNone},
-    {"SPARSE_INVERTED_INDEX", Family::kSparse, Built::kNone},
-    {"SPARSE_WAND", Family::kSparse, Built::kNone},
+    {"SPARSE_INVERTED_INDEX", Family::kSparse, Built::kAll},
+    {"SPARSE_WAND", Family::kSparse, Built::kAll},
 };
 
 /// kNone for a number that is no type, such as a damaged file may hold.
@@ -127,11 +128,17 @@ std::string BuiltTypes(VectorType type) {
   return names.empty() ? "none" : names;
 }
 
-Status CheckType(const BuildSpec& spec, VectorType type) {
+/// Null when there is none of this name.
+const TypeEntry* FindType(std::string_view name) {
   const auto* const entry =
       std::find_if(std::begin(kTypes), std::end(kTypes),
-                   [&](const TypeEntry& known) { return known.name == spec.index_type; });
-  if (entry == std::end(kTypes)) {
+                   [&](const TypeEntry& known) { return known.name == name; });
+  return entry == std::end(kTypes) ? nullptr : entry;
+}
+
+Status CheckType(const BuildSpec& spec, VectorType type) {
+  const TypeEntry* const entry = FindType(spec.index_type);
+  if (entry == nullptr) {
     return Status::InvalidArgument(StatusSubject::kIndex, "invalid index type: " + spec.index_type +
                                                               "; known are " + BuiltTypes(type));
   }
@@ -152,6 +159,36 @@ Status CheckType(const BuildSpec& spec, VectorType type) {
   return {};
 }
 
+/// The posting lists' algorithms by Milvus's names. They differ in how they walk, not in what they
+/// find; here all of them are one walk (sparse/sparse_index.h).
+constexpr std::string_view kAlgorithms[] = {"DAAT_MAXSCORE",      "DAAT_WAND",      "TAAT_NAIVE",
+                                            "BLOCK_MAX_MAXSCORE", "BLOCK_MAX_WAND", "SINDI"};
+
+Status CheckAlgorithm(const ParamMap& params) {
+  const auto found = params.find(kInvertedIndexAlgo);
+  if (found == params.end()) return {};
+  if (std::find(std::begin(kAlgorithms), std::end(kAlgorithms), found->second) !=
+      std::end(kAlgorithms)) {
+    return {};
+  }
+  std::string known;
+  for (const std::string_view name : kAlgorithms) {
+    known += (known.empty() ? "" : ", ") + std::string(name);
+  }
+  return Status::InvalidArgument("sparse inverted index algo " + found->second.substr(0, 64) +
+                                 " not found or not supported, supported: [" + known + "]");
+}
+
+Status FillSparse(Metric metric, ParamMap& params) {
+  KITE_RETURN_IF_ERROR(CheckAlgorithm(params));
+  KITE_RETURN_IF_ERROR(FloatParam(params, kDropRatioBuild).status());
+  if (metric != Metric::kBm25) return {};
+  for (const FloatRange& range : {kBm25K1, kBm25B, kBm25AverageLength}) {
+    KITE_RETURN_IF_ERROR(FloatParam(params, range).status());
+  }
+  return {};
+}
+
 /// Checks the parameter and writes the value that counts back.
 Status FillInt(const IntRange& range, ParamMap& params) {
   KITE_ASSIGN_OR_RETURN(const int64_t value, IntParam(params, range));
@@ -162,8 +199,9 @@ Status FillInt(const IntRange& range, ParamMap& params) {
 }  // namespace
 
 IndexType TypeOf(const BuildSpec& spec) {
-  for (const IndexType type : {IndexType::kFlat, IndexType::kIvfFlat, IndexType::kIvfSq8,
-                               IndexType::kHnsw, IndexType::kBinFlat}) {
+  for (const IndexType type :
+       {IndexType::kFlat, IndexType::kIvfFlat, IndexType::kIvfSq8, IndexType::kHnsw,
+        IndexType::kBinFlat, IndexType::kSparseInvertedIndex, IndexType::kSparseWand}) {
     if (IndexTypeName(type) == spec.index_type) return type;
   }
   KITE_CHECK(false, "the spec was not validated");
@@ -181,6 +219,10 @@ std::string_view IndexTypeName(IndexType type) {
       return "HNSW";
     case IndexType::kBinFlat:
       return "BIN_FLAT";
+    case IndexType::kSparseInvertedIndex:
+      return "SPARSE_INVERTED_INDEX";
+    case IndexType::kSparseWand:
+      return "SPARSE_WAND";
   }
   return "UNKNOWN";
 }
@@ -205,7 +247,24 @@ Result<int64_t> IntParam(const ParamMap& params, const IntRange& range) {
   return value;
 }
 
+Result<double> FloatParam(const ParamMap& params, const FloatRange& range) {
+  const auto found = params.find(range.name);
+  if (found == params.end()) return range.default_value;
+  const std::string& text = found->second;
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool number = !text.empty() && end == text.data() + text.size() && error == std::errc();
+  if (number && value >= range.min && value <= range.max) return value;
+  char bounds[64];
+  std::snprintf(bounds, sizeof(bounds), "[%g, %g]", range.min, range.max);
+  return Status::InvalidArgument(std::string(range.name) + " must be a number in " + bounds +
+                                 ", got '" + text.substr(0, 64) + "'");
+}
+
 Status CheckDim(VectorType type, uint32_t dim) {
+  if (type == VectorType::kSparse) {
+    return dim == 0 ? Status() : Status::InvalidArgument("sparse vectors have no dimension");
+  }
   const bool binary = type == VectorType::kBinary;
   const uint32_t most = binary ? kBinaryDimMax : kDimMax;
   if (dim < 1 || dim > most) {
@@ -230,15 +289,30 @@ Status CheckMetric(Metric metric, VectorType type) {
                                   ", supported: " + std::string(MetricsOf(family)));
 }
 
+namespace {
+
+/// AUTOINDEX is the best type that is built over the vectors.
+void ResolveAuto(VectorType type, BuildSpec& spec) {
+  if (type == VectorType::kSparse) {
+    spec.index_type = "SPARSE_INVERTED_INDEX";
+  } else if (type == VectorType::kBinary) {
+    spec.index_type = "BIN_FLAT";
+  } else {
+    spec.index_type = "HNSW";
+    spec.params.emplace(kHnswM.name, std::to_string(kAutoM));
+    spec.params.emplace(kHnswEfConstruction.name, std::to_string(kAutoEfConstruction));
+  }
+}
+
+}  // namespace
+
 Result<BuildSpec> ValidateBuild(const BuildSpec& spec, VectorType type, uint32_t dim) {
   KITE_RETURN_IF_ERROR(CheckType(spec, type));
   KITE_RETURN_IF_ERROR(CheckMetric(spec.metric, type));
   KITE_RETURN_IF_ERROR(CheckDim(type, dim));
   BuildSpec filled = spec;
   if (filled.index_type == "AUTOINDEX") {
-    filled.index_type = "HNSW";
-    filled.params.emplace(kHnswM.name, std::to_string(kAutoM));
-    filled.params.emplace(kHnswEfConstruction.name, std::to_string(kAutoEfConstruction));
+    ResolveAuto(type, filled);
   }
   switch (TypeOf(filled)) {
     case IndexType::kFlat:
@@ -251,6 +325,10 @@ Result<BuildSpec> ValidateBuild(const BuildSpec& spec, VectorType type, uint32_t
     case IndexType::kHnsw:
       KITE_RETURN_IF_ERROR(FillInt(kHnswM, filled.params));
       KITE_RETURN_IF_ERROR(FillInt(kHnswEfConstruction, filled.params));
+      break;
+    case IndexType::kSparseInvertedIndex:
+    case IndexType::kSparseWand:
+      KITE_RETURN_IF_ERROR(FillSparse(filled.metric, filled.params));
       break;
   }
   return filled;
@@ -270,6 +348,9 @@ Status ValidateSearch(std::string_view index_type, const SearchParams& params) {
   }
   if (index_type == "IVF_FLAT" || index_type == "IVF_SQ8") {
     KITE_RETURN_IF_ERROR(IntParam(params.params, kIvfNprobe).status());
+  }
+  if (index_type == "SPARSE_INVERTED_INDEX" || index_type == "SPARSE_WAND") {
+    KITE_RETURN_IF_ERROR(FloatParam(params.params, kDropRatioSearch).status());
   }
   return {};
 }

@@ -10,7 +10,15 @@
 namespace kite::engine {
 
 /// Persisted in index files: never renumber.
-enum class IndexType : uint8_t { kFlat = 1, kIvfFlat = 2, kIvfSq8 = 3, kHnsw = 4, kBinFlat = 5 };
+enum class IndexType : uint8_t {
+  kFlat = 1,
+  kIvfFlat = 2,
+  kIvfSq8 = 3,
+  kHnsw = 4,
+  kBinFlat = 5,
+  kSparseInvertedIndex = 14,
+  kSparseWand = 15,
+};
 
 /// The type of a validated spec.
 [[nodiscard]] IndexType TypeOf(const BuildSpec& spec);
@@ -30,11 +38,28 @@ struct IntRange {
   int64_t max;
 };
 
+/// A parameter that is a number with its range [min, max].
+struct FloatRange {
+  std::string_view name;
+  double default_value;
+  double min;
+  double max;
+};
+
 inline constexpr IntRange kHnswM{"M", 30, 2, 2048};
 inline constexpr IntRange kHnswEfConstruction{"efConstruction", 360, 1, INT32_MAX};
 inline constexpr IntRange kHnswEf{"ef", 0, 1, INT32_MAX};
 inline constexpr IntRange kIvfNlist{"nlist", 128, 1, 65536};
 inline constexpr IntRange kIvfNprobe{"nprobe", 8, 1, 65536};
+
+/// Shares of the values; below 1. The first is accepted and does nothing, as in Milvus.
+inline constexpr FloatRange kDropRatioBuild{"drop_ratio_build", 0, 0, 0.999999};
+inline constexpr FloatRange kDropRatioSearch{"drop_ratio_search", 0, 0, 0.999999};
+inline constexpr FloatRange kBm25K1{"bm25_k1", 1.2, 0, 3};
+inline constexpr FloatRange kBm25B{"bm25_b", 0.75, 0, 1};
+/// 0: the mean length of the vectors at hand.
+inline constexpr FloatRange kBm25AverageLength{"bm25_avgdl", 0, 0, 1e30};
+inline constexpr std::string_view kInvertedIndexAlgo = "inverted_index_algo";
 
 /// AUTOINDEX is HNSW with these, unless the client says otherwise.
 inline constexpr int64_t kAutoM = 16;
@@ -45,5 +70,6 @@ inline constexpr size_t kHnswEfDefault = 64;
 
 /// The parameter or its default. InvalidArgument(Parameter): not an integer, or out of its range.
 [[nodiscard]] Result<int64_t> IntParam(const ParamMap& params, const IntRange& range);
+[[nodiscard]] Result<double> FloatParam(const ParamMap& params, const FloatRange& range);
 
 }  // namespace kite::engine

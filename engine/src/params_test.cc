@@ -65,10 +65,21 @@ TEST(ValidateBuildTest, RefusesUnknownAndUnbuiltTypes) {
       "available are FLAT, HNSW, AUTOINDEX");
   EXPECT_EQ(
       Message(Spec("BIN_IVF_FLAT", {}, Metric::kHamming), VectorType::kBinary),
-      "Unimplemented(None): index type BIN_IVF_FLAT is not built yet; available are BIN_FLAT");
-  EXPECT_TRUE(ValidateBuild(Spec("AUTOINDEX", {}, Metric::kIP), VectorType::kSparse, 8)
-                  .status()
-                  .Is(StatusKind::kUnimplemented));
+      "Unimplemented(None): index type BIN_IVF_FLAT is not built yet; available are AUTOINDEX, "
+      "BIN_FLAT");
+}
+
+TEST(ValidateBuildTest, AutoIndexFitsEveryType) {
+  const auto resolved = [](VectorType type, Metric metric, uint32_t dim) {
+    const auto spec = ValidateBuild(Spec("AUTOINDEX", {}, metric), type, dim);
+    return spec.ok() ? spec->index_type : spec.status().ToString();
+  };
+  EXPECT_EQ(resolved(VectorType::kFloat32, Metric::kL2, 8), "HNSW");
+  EXPECT_EQ(resolved(VectorType::kBinary, Metric::kHamming, 8), "BIN_FLAT");
+  EXPECT_EQ(resolved(VectorType::kSparse, Metric::kIP, 0), "SPARSE_INVERTED_INDEX");
+  for (const VectorType type : {VectorType::kFloat16, VectorType::kBFloat16, VectorType::kInt8}) {
+    EXPECT_EQ(resolved(type, Metric::kCosine, 8), "HNSW");
+  }
 }
 
 TEST(ValidateBuildTest, RefusesNumbersThatAreNoType) {

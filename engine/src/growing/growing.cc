@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "params.h"
 #include "search/scan.h"
+#include "sparse/sparse_scan.h"
 
 namespace kite::engine {
 namespace {
@@ -41,6 +42,16 @@ struct Chunk {
   std::unique_ptr<float[]> inverse_norms;  ///< kNullNorm: the row is null
 };
 
+/// Where a sparse vector's entries lie: what the slot of a sparse row holds.
+struct SparseSlot {
+  const SparseEntry* entries;
+  size_t count;
+};
+
+size_t SlotBytes(VectorType type, uint32_t dim) {
+  return type == VectorType::kSparse ? sizeof(SparseSlot) : VectorBytes(type, dim);
+}
+
 /// Chunk pointers. When full, a copy of twice the size takes its place; readers may hold the old
 /// one.
 using Directory = std::unique_ptr<Chunk*[]>;
@@ -49,7 +60,7 @@ using Directory = std::unique_ptr<Chunk*[]>;
 
 struct GrowingVectors::Impl {
   Impl(VectorType vector_type, uint32_t vector_dim)
-      : type(vector_type), dim(vector_dim), vector_bytes(VectorBytes(vector_type, vector_dim)) {}
+      : type(vector_type), dim(vector_dim), vector_bytes(SlotBytes(vector_type, vector_dim)) {}
 
   /// Writer only: the chunk of the next row, allocated when needed.
   Chunk& WritableChunk(size_t chunk);
@@ -60,12 +71,13 @@ struct GrowingVectors::Impl {
 
   const VectorType type;
   const uint32_t dim;
-  const size_t vector_bytes;
+  const size_t vector_bytes;  ///< of a row's slot
 
   // Writer only.
   size_t appended = 0;
   std::vector<std::unique_ptr<Chunk>> chunks;
-  std::vector<Directory> directories;  ///< the last one is in use
+  std::vector<std::unique_ptr<SparseEntry[]>> entries;  ///< of sparse vectors, one array per append
+  std::vector<Directory> directories;                   ///< the last one is in use
   size_t directory_size = 0;
 
   // Shared.
@@ -118,6 +130,24 @@ void GrowingVectors::Append(const std::byte* data, size_t rows, const uint8_t* v
   }
 }
 
+void GrowingVectors::AppendSparse(const SparseEntry* entries, std::span<const uint64_t> offsets,
+                                  const uint8_t* valid) {
+  const size_t rows = offsets.size() - 1;
+  const size_t count = offsets.back() - offsets.front();
+  std::vector<SparseSlot> slots;
+  slots.reserve(rows);
+  auto copy = std::make_unique<SparseEntry[]>(count);
+  if (count > 0) std::memcpy(copy.get(), entries + offsets.front(), count * sizeof(SparseEntry));
+  for (size_t i = 0; i < rows; ++i) {
+    if (valid != nullptr && valid[i] == 0) continue;
+    slots.push_back({copy.get() + (offsets[i] - offsets.front()), offsets[i + 1] - offsets[i]});
+  }
+  impl_->entries.push_back(std::move(copy));
+  impl_->bytes.fetch_add(count * sizeof(SparseEntry) + sizeof(impl_->entries.back()),
+                         std::memory_order_relaxed);
+  Append(reinterpret_cast<const std::byte*>(slots.data()), rows, valid);
+}
+
 void GrowingVectors::Publish() {
   impl_->published.store(impl_->appended, std::memory_order_release);
 }
@@ -138,15 +168,23 @@ const std::byte* GrowingVectors::Get(Row row) const {
   return chunk.vectors.get() + slot * impl_->vector_bytes;
 }
 
+std::optional<std::span<const SparseEntry>> GrowingVectors::GetSparse(Row row) const {
+  const std::byte* const bytes = Get(row);
+  if (bytes == nullptr) return std::nullopt;
+  SparseSlot slot;
+  std::memcpy(&slot, bytes, sizeof(slot));
+  return std::span(slot.entries, slot.count);
+}
+
 Status GrowingVectors::Search(const Context& context, Metric metric, size_t rows,
                               const QuerySet& queries, const SearchParams& params,
                               const Filter& filter, Scratch& scratch, const Sink& sink) const {
   const Impl& self = *impl_;
-  if (self.type == VectorType::kSparse) {
-    return Status::Unimplemented("search on SPARSE_FLOAT_VECTOR is not built yet");
-  }
   KITE_RETURN_IF_ERROR(CheckMetric(metric, self.type));
   KITE_CHECK(rows <= this->rows(), "a search sees published rows only");
+  if (self.type == VectorType::kSparse) {
+    return SearchSparseRows(context, metric, rows, queries, params, filter, scratch, sink);
+  }
   KITE_RETURN_IF_ERROR(ValidateSearch(IndexTypeName(IndexType::kFlat), params));
   KITE_ASSIGN_OR_RETURN(const HitWindow window, MakeWindow(metric, params));
   KITE_RETURN_IF_ERROR(context.Check());
@@ -172,6 +210,29 @@ Status GrowingVectors::Search(const Context& context, Metric metric, size_t rows
     Deliver(metric, buffers, q, sink);
   }
   return {};
+}
+
+Status GrowingVectors::SearchSparseRows(const Context& context, Metric metric, size_t rows,
+                                        const QuerySet& queries, const SearchParams& params,
+                                        const Filter& filter, Scratch& scratch,
+                                        const Sink& sink) const {
+  KITE_RETURN_IF_ERROR(ValidateSearch(IndexTypeName(IndexType::kSparseInvertedIndex), params));
+  const auto row_at = [this](size_t row) {
+    return GetSparse(static_cast<Row>(row)).value_or(SparseVector());
+  };
+  double length = 0;
+  size_t vectors = 0;
+  for (size_t row = 0; metric == Metric::kBm25 && row < rows; ++row) {
+    const SparseVector vector = row_at(row);
+    length += SparseLength(vector);
+    if (!vector.empty()) ++vectors;
+  }
+  KITE_ASSIGN_OR_RETURN(
+      const SparseWeights weights,
+      SparseWeights::Make(metric, params.params,
+                          length > 0 ? length / static_cast<double>(vectors) : 1));
+  return SearchSparse(context, metric, rows, weights, queries, params, filter, scratch, sink,
+                      [&](const SparseJob& job) { return ScanSparse(job, rows, row_at); });
 }
 
 }  // namespace kite::engine

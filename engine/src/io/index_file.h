@@ -35,6 +35,17 @@ enum class SectionId : uint32_t {
   kIvfIds = 34,        ///< uint32[count]
   kIvfCodeScale = 35,  ///< float32[2 * dim]: min, then step
   kIvfCodes = 36,      ///< uint8[count * dim]
+  kSparseBounds = 64,  ///< uint64[3 * (parts + 1)]
+  kSparseTerms = 65,   ///< uint32[terms]
+  kSparseSteps = 66,   ///< float32[terms]
+  kSparseBegins = 67,  ///< uint32[terms]
+  kSparseCounts = 68,  ///< uint32[terms]
+  kSparseRanked = 69,  ///< uint8[3 * terms]
+  kSparseRows = 70,    ///< uint16[postings]
+  kSparseCodes = 71,   ///< uint8[postings]
+  kSparseColumns = 72,
+  kSparseMaxima = 73,
+  kSparseLengths = 74,  ///< float32[rows], BM25 only
 };
 
 struct IndexFileHeader {

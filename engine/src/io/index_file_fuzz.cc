@@ -14,6 +14,8 @@ using namespace kite::engine;  // NOLINT(google-build-using-namespace)
 /// Vectors that fit the header, as long as it is modest: the segment would know the true ones.
 struct Segment {
   std::vector<float> words;
+  std::vector<SparseEntry> entries;
+  std::vector<uint64_t> offsets;
   VectorSource source;
 };
 
@@ -26,7 +28,27 @@ std::vector<float> MakeWords(size_t bytes) {
   return words;
 }
 
+/// Rows of three entries, as the seeds in the corpus have them.
+bool MakeSparseSegment(const IndexFileHeader& header, Segment& segment) {
+  if (header.count > kValuesMax || header.rows != header.count) return false;
+  segment.offsets = {0};
+  for (uint32_t row = 0; row < header.count; ++row) {
+    for (const uint32_t index : {row % 3, 10 + row % 11, 100 + row % 40}) {
+      segment.entries.push_back({index, 1.0F + static_cast<float>(row % 5)});
+    }
+    segment.offsets.push_back(segment.entries.size());
+  }
+  segment.source = {.type = header.type,
+                    .dim = header.dim,
+                    .count = header.count,
+                    .rows = header.rows,
+                    .data = reinterpret_cast<const std::byte*>(segment.entries.data()),
+                    .entry_offsets = segment.offsets};
+  return true;
+}
+
 bool MakeSegment(const IndexFileHeader& header, Segment& segment) {
+  if (header.type == VectorType::kSparse) return MakeSparseSegment(header, segment);
   if (header.count > kValuesMax || header.dim > kValuesMax ||
       header.count * header.dim > kValuesMax || header.rows != header.count) {
     return false;
@@ -48,9 +70,15 @@ void SearchAll(const Index& index, uint8_t choice, const Segment& segment) {
   Filter filter;
   if ((choice & 0x40) != 0) filter = {.out = words.data(), .out_count = segment.source.rows / 2};
   const std::vector<float> query = MakeWords(VectorBytes(segment.source.type, segment.source.dim));
+  QuerySet queries{reinterpret_cast<const std::byte*>(query.data()), 1};
+  constexpr SparseEntry kQuery[] = {{1, 1}, {12, 0.01F}, {17, 3}, {105, 2}, {120, 1e-6F}};
+  constexpr uint64_t kOffsets[] = {0, std::size(kQuery)};
+  if (segment.source.type == VectorType::kSparse) {
+    queries = {reinterpret_cast<const std::byte*>(kQuery), 1, kOffsets};
+  }
   Scratch scratch;
-  (void)index.Search(Context(), {reinterpret_cast<const std::byte*>(query.data()), 1}, params,
-                     filter, scratch, [&](size_t, std::span<const Neighbor> hits) {
+  (void)index.Search(Context(), queries, params, filter, scratch,
+                     [&](size_t, std::span<const Neighbor> hits) {
                        for (const Neighbor& hit : hits) {
                          if (hit.row >= segment.source.rows) __builtin_trap();
                        }

@@ -7,6 +7,7 @@
 #include "hnsw/walk.h"
 #include "kite/engine/index.h"
 #include "search/hit.h"
+#include "sparse/sparse_buffers.h"
 
 namespace kite::engine {
 
@@ -21,6 +22,7 @@ struct Scratch::Impl {
   std::vector<float> query;         ///< the query as floats
   std::vector<int8_t> query_code;   ///< HNSW: the query's code
   WalkBuffers walk;
+  SparseBuffers sparse;
 };
 
 }  // namespace kite::engine

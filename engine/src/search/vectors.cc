@@ -1,5 +1,6 @@
 #include "search/vectors.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -20,6 +21,7 @@ Status BadSource(const std::string& what) {
 size_t ElementAlignment(VectorType type) {
   switch (type) {
     case VectorType::kFloat32:
+    case VectorType::kSparse:
       return alignof(float);
     case VectorType::kFloat16:
     case VectorType::kBFloat16:
@@ -27,6 +29,22 @@ size_t ElementAlignment(VectorType type) {
     default:
       return 1;
   }
+}
+
+Status CheckEntries(const VectorSource& source) {
+  if (source.count != source.rows || !source.row_of.empty()) {
+    return BadSource("of sparse vectors every row has one, maybe empty");
+  }
+  if (source.entry_offsets.size() != source.rows + 1) {
+    return BadSource("sparse vectors need one offset for each row and one more");
+  }
+  if (!std::is_sorted(source.entry_offsets.begin(), source.entry_offsets.end())) {
+    return BadSource("the offsets of sparse vectors must not fall");
+  }
+  if (source.entry_offsets.back() > 0 && source.data == nullptr) {
+    return BadSource("there is no data");
+  }
+  return {};
 }
 
 Status CheckRows(const VectorSource& source) {
@@ -73,19 +91,17 @@ void DecodeVector(VectorType type, const std::byte* vector, uint32_t dim, float*
 }
 
 Status CheckSource(const VectorSource& source) {
-  if (source.type == VectorType::kSparse) {
-    return Status::Unimplemented("indexes on SPARSE_FLOAT_VECTOR are not built yet");
-  }
   if (!source.element_offsets.empty()) {
     return Status::Unimplemented("indexes on lists of vectors are not built yet");
   }
   KITE_RETURN_IF_ERROR(CheckDim(source.type, source.dim));
   if (source.count >= kVectorsMax) return BadSource("more than 2147483647 vectors");
-  if (source.count > 0 && source.data == nullptr) return BadSource("there is no data");
+  const bool sparse = source.type == VectorType::kSparse;
+  if (source.count > 0 && source.data == nullptr && !sparse) return BadSource("there is no data");
   if (reinterpret_cast<uintptr_t>(source.data) % ElementAlignment(source.type) != 0) {
     return BadSource("the data is not aligned");
   }
-  return CheckRows(source);
+  return sparse ? CheckEntries(source) : CheckRows(source);
 }
 
 Result<Array<float>> ComputeInverseNorms(const Context& context, Metric metric,

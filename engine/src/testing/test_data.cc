@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <random>
 
@@ -32,6 +33,42 @@ Dataset Clustered(size_t n, uint32_t dim, size_t clusters, uint64_t seed, uint64
     const size_t cluster = random() % clusters;
     for (size_t j = 0; j < dim; ++j)
       data.values[i * dim + j] = centres[cluster * dim + j] + normal(random);
+  }
+  return data;
+}
+
+void SparseDataset::Add(std::vector<SparseEntry> vector) {
+  entries.insert(entries.end(), vector.begin(), vector.end());
+  offsets.push_back(entries.size());
+}
+
+VectorSource SparseDataset::source() const {
+  return {.type = VectorType::kSparse,
+          .count = count(),
+          .rows = count(),
+          .data = reinterpret_cast<const std::byte*>(entries.data()),
+          .entry_offsets = offsets};
+}
+
+QuerySet SparseDataset::queries() const {
+  return {reinterpret_cast<const std::byte*>(entries.data()), count(), offsets};
+}
+
+SparseDataset ZipfTexts(size_t n, uint32_t words, size_t most, uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::uniform_real_distribution<> uniform(0, 1);
+  SparseDataset data;
+  for (size_t i = 0; i < n; ++i) {
+    std::map<uint32_t, float> values;
+    const size_t count = random() % (most + 1);
+    for (size_t w = 0; w < count; ++w) {
+      // Indices are far apart: a vocabulary of hashes.
+      const auto word = static_cast<uint32_t>(std::pow(words, uniform(random)));
+      values[word * 2654435U] += 1;
+    }
+    std::vector<SparseEntry> vector;
+    for (const auto& [index, value] : values) vector.push_back({index, value});
+    data.Add(std::move(vector));
   }
   return data;
 }
@@ -84,6 +121,11 @@ bool InRange(Metric metric, const Range& range, float score) {
   return score < range.radius && score >= range.range_filter.value_or(-INFINITY);
 }
 
+std::span<const SparseEntry> SparseQueryOf(const QuerySet& queries, size_t q) {
+  const auto* const entries = reinterpret_cast<const SparseEntry*>(queries.data);
+  return {entries + queries.entry_offsets[q], entries + queries.entry_offsets[q + 1]};
+}
+
 Hits SelectHits(Metric metric, const Hits& sorted, const SearchParams& params) {
   Hits hits;
   std::map<int64_t, size_t> groups;
@@ -113,11 +155,17 @@ std::vector<Hits> BruteForce(Metric metric, const VectorSource& source, const Qu
   std::vector<Hits> all;
   std::vector<float> scores(rows.size());
   for (size_t q = 0; q < queries.count; ++q) {
-    const std::byte* query = queries.data + q * VectorBytes(source.type, source.dim);
-    const Status status = ScoreRows(metric, source, query, rows, scores);
+    const bool sparse = source.type == VectorType::kSparse;
+    const Status status =
+        sparse ? ScoreSparseRows(metric, source, SparseQueryOf(queries, q), params.params, rows,
+                                 scores)
+               : ScoreRows(metric, source, queries.data + q * VectorBytes(source.type, source.dim),
+                           rows, scores);
     EXPECT_TRUE(status.ok()) << status;
     Hits hits;
-    for (size_t i = 0; i < rows.size(); ++i) hits.push_back({scores[i], rows[i]});
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (!sparse || scores[i] > 0) hits.push_back({scores[i], rows[i]});
+    }
     std::sort(hits.begin(), hits.end(),
               [metric](const Neighbor& a, const Neighbor& b) { return Better(metric, a, b); });
     all.push_back(SelectHits(metric, hits, params));

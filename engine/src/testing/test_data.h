@@ -27,6 +27,21 @@ struct Dataset {
 /// seed and another `stream` lie around the same centres.
 Dataset Clustered(size_t n, uint32_t dim, size_t clusters, uint64_t seed, uint64_t stream = 0);
 
+/// Sparse vectors that own their memory, and views of them.
+struct SparseDataset {
+  std::vector<SparseEntry> entries;
+  std::vector<uint64_t> offsets = {0};
+
+  void Add(std::vector<SparseEntry> vector);  ///< ascending
+  [[nodiscard]] size_t count() const { return offsets.size() - 1; }
+  [[nodiscard]] VectorSource source() const;
+  [[nodiscard]] QuerySet queries() const;
+};
+
+/// Vectors of at most `most` words out of `words`, drawn by Zipf's law, with small whole numbers as
+/// values; some are empty. Queries are drawn alike with another seed.
+SparseDataset ZipfTexts(size_t n, uint32_t words, size_t most, uint64_t seed);
+
 /// A row bitset that owns its words.
 struct Bits {
   explicit Bits(size_t rows) : words((rows + 63) / 64, 0) {}
@@ -46,7 +61,8 @@ std::vector<Hits> MustSearch(const Index& index, const QuerySet& queries,
                              const SearchParams& params, const Filter& filter = {});
 std::string MustSave(const Index& index);
 
-/// What the search has to return, computed row by row with ScoreRows.
+/// What the search has to return, computed row by row with ScoreRows or ScoreSparseRows (with the
+/// search's parameters).
 std::vector<Hits> BruteForce(Metric metric, const VectorSource& source, const QuerySet& queries,
                              const SearchParams& params, const Filter& filter = {});
 

@@ -32,12 +32,19 @@ struct VectorSource {
   std::span<const Row> row_of;
   /// For lists of vectors per row (rows + 1 entries); empty: one vector each.
   std::span<const uint32_t> element_offsets;
+  /// Of sparse vectors (then dim = 0, count == rows, row_of is empty, and data points to
+  /// SparseEntry): rows + 1 ascending positions; row i has entries [i] to [i + 1], a null row none.
+  /// Outlives the index.
+  std::span<const uint64_t> entry_offsets;
 };
 
 /// A queries x dim matrix of the index's vector type.
 struct QuerySet {
   const std::byte* data = nullptr;
   size_t count = 0;
+  /// Of sparse vectors: count + 1 ascending positions in the SparseEntry at `data`; every query
+  /// passes CheckSparseVector().
+  std::span<const uint64_t> entry_offsets;
 };
 
 /// Bounds of a range search: a hit is at least as good as `radius` allows and not better than
@@ -121,6 +128,10 @@ Status ValidateSearch(std::string_view index_type, const SearchParams& params);
 size_t EstimateBuildBytes(const BuildSpec& spec, VectorType type, size_t count, uint32_t dim,
                           size_t threads = 8);
 size_t EstimateLoadBytes(const BuildSpec& spec, VectorType type, size_t count, uint32_t dim);
+/// The same of vectors at hand. Those of sparse vectors depend on their content, which is read: the
+/// forms above give 0 for them.
+size_t EstimateBuildBytes(const BuildSpec& spec, const VectorSource& vectors, size_t threads = 8);
+size_t EstimateLoadBytes(const BuildSpec& spec, const VectorSource& vectors);
 
 /// `progress` (may be empty) is told the share done, 0-1, from any thread.
 Result<std::unique_ptr<Index>> Build(const Context& context, const BuildSpec& spec,
@@ -139,9 +150,24 @@ Result<std::unique_ptr<Index>> Load(std::string_view file, const VectorSource& v
 /// Verifies every block checksum of an index file. Corruption names the block.
 Status VerifyIndexFile(std::string_view file);
 
+/// InvalidArgument, in Milvus's words: indices do not ascend or are too large, or a value is not
+/// finite or negative.
+Status CheckSparseVector(std::span<const SparseEntry> vector);
+
+/// A search of all rows without an index over dense, binary or sparse vectors: what FLAT and
+/// BIN_FLAT are, and the same for sparse vectors, which have no such index type. It is not saved.
+Result<std::unique_ptr<Index>> MakeScan(const Context& context, Metric metric,
+                                        const VectorSource& vectors);
+
 /// Exact scores of given rows (re-rank, "get distance"): scores[i] for rows[i]; NaN-free for finite
 /// input.
 Status ScoreRows(Metric metric, const VectorSource& vectors, const std::byte* query,
                  std::span<const Row> rows, std::span<float> scores);
+/// The same over sparse vectors; `params` has BM25's (bm25_k1, bm25_b, bm25_avgdl; the last is the
+/// mean length of the source's non-empty vectors where it is absent). A score of 0 is no hit in a
+/// search.
+Status ScoreSparseRows(Metric metric, const VectorSource& vectors,
+                       std::span<const SparseEntry> query, const ParamMap& params,
+                       std::span<const Row> rows, std::span<float> scores);
 
 }  // namespace kite::engine

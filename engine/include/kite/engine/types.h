@@ -50,6 +50,15 @@ enum class VectorType : uint8_t {
 /// Bytes of one vector (dense and binary types).
 [[nodiscard]] size_t VectorBytes(VectorType type, uint32_t dim);
 
+/// One entry of a sparse vector; Milvus's wire form. A vector's entries ascend by index, no index
+/// comes twice, values are finite and not negative. A vector may be empty.
+struct SparseEntry {
+  uint32_t index = 0;  ///< at most kSparseIndexMax
+  float value = 0;
+};
+static_assert(sizeof(SparseEntry) == 8);
+inline constexpr uint32_t kSparseIndexMax = std::numeric_limits<uint32_t>::max() - 1;
+
 /// What a search leaves out. Bit i of a bitset stands for row i; 1 means out (Milvus's polarity).
 /// Both bitsets may be null; they cover at least the index's rows in whole 64-bit words.
 struct Filter {
