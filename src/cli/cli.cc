@@ -92,6 +92,7 @@ ExitCode Run(int argc, const char* const* argv) {
   bool version = false;
   app.add_flag("--version", version, "Print the version");
   AddRunCommand(app, action);
+  AddHealthCommand(app, action);
   AddCheckCommand(app, action);
   AddBenchCommand(app, action);
   AddConfigCommand(app, action);

@@ -34,7 +34,7 @@ Outcome Kite(std::vector<const char*> words) {
 
 TEST(CliTest, HelpOfEveryCommandWithExamples) {
   const std::vector<std::vector<const char*>> commands = {
-      {}, {"run", "standalone"}, {"check"}, {"bench", "ann"}, {"config", "show"}, {"version"}};
+      {}, {"run", "standalone"}, {"health"}, {"check"}, {"bench", "ann"}, {"config", "show"}, {"version"}};
   for (const std::vector<const char*>& words : commands) {
     std::vector<const char*> with_flag = words;
     with_flag.push_back("--help");
@@ -51,7 +51,7 @@ TEST(CliTest, HelpOfEveryCommandWithExamples) {
 
 TEST(CliTest, WrongCommandLinesSayWhatWouldBeRight) {
   EXPECT_THAT(Kite({"frobnicate"}).err,
-              AllOf(HasSubstr("frobnicate"), HasSubstr("run, check, bench, config, version")));
+              AllOf(HasSubstr("frobnicate"), HasSubstr("run, health, check, bench, config, version")));
   EXPECT_THAT(Kite({"chekc"}).err, HasSubstr("did you mean 'check'?"));
   EXPECT_THAT(Kite({"run", "standalon"}).err, HasSubstr("did you mean 'standalone'?"));
   EXPECT_THAT(Kite({"run"}).err, HasSubstr("'kite run' needs one of its commands: standalone"));

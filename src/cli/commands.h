@@ -17,6 +17,7 @@ using Action = std::function<server::ExitCode()>;
 void AddRunCommand(CLI::App& app, Action& action);
 void AddCheckCommand(CLI::App& app, Action& action);
 void AddBenchCommand(CLI::App& app, Action& action);
+void AddHealthCommand(CLI::App& app, Action& action);
 void AddConfigCommand(CLI::App& app, Action& action);
 void AddVersionCommand(CLI::App& app, Action& action);
 

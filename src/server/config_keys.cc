@@ -65,7 +65,8 @@ constexpr std::array kKeys = std::to_array<ConfigKey>({
      .min = 0,
      .max = kMaxInt,
      .description =
-         "Bytes for loaded collections and index builds. 0: 80 % of the machine's memory."},
+         "Bytes for loaded collections and index builds. 0: 80 % of the machine's memory, "
+         "or of the container's limit."},
     {.name = "kite.memory.requestLimit",
      .type = ConfigType::kInt,
      .default_value = "1073741824",

@@ -1,7 +1,5 @@
 #include "server/database.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <thread>
@@ -17,6 +15,7 @@
 #include "roles/querynode/querynode.h"
 #include "roles/rootcoord/rootcoord.h"
 #include "server/layout.h"
+#include "server/machine_memory.h"
 #include "store/log/file_log_store.h"
 #include "store/meta/rocksdb_meta_store.h"
 #include "store/object/local_object_store.h"
@@ -31,10 +30,7 @@ DatabaseOptions WithDefaults(DatabaseOptions options) {
   const size_t cores = std::max(1U, std::thread::hardware_concurrency());
   if (options.disk == nullptr) options.disk = Disk::System();
   if (options.clock == nullptr) options.clock = Clock::System();
-  if (options.memory_bytes == 0) {
-    const auto physical = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGE_SIZE));
-    options.memory_bytes = physical / 5 * 4;
-  }
+  if (options.memory_bytes == 0) options.memory_bytes = MachineMemory() / 5 * 4;
   if (options.search_threads == 0) options.search_threads = cores;
   if (options.background_threads == 0) options.background_threads = std::max<size_t>(1, cores / 2);
   if (options.growing_bytes_max == 0) options.growing_bytes_max = options.memory_bytes / 4;

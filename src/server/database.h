@@ -20,7 +20,7 @@ struct DatabaseOptions {
   std::string data_dir;                              ///< created when missing; one Database at a time
   std::shared_ptr<Disk> disk;                        ///< null: the machine's
   std::shared_ptr<const Clock> clock;                ///< null: the machine's
-  size_t memory_bytes = 0;                           ///< budget of loads and builds; 0: 80 % of the machine's memory
+  size_t memory_bytes = 0;                           ///< budget of loads and builds; 0: 80 % of MachineMemory()
   size_t search_threads = 0;                         ///< 0: as many as cores
   size_t background_threads = 0;                     ///< flush, compaction, builds; 0: half the cores, at least 1
   size_t flush_bytes = size_t{120} << 20;            ///< growing rows of a channel that start a flush

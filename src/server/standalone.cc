@@ -150,6 +150,12 @@ class Standalone {
   Status Run(StopSignals& signals) {
     KITE_RETURN_IF_ERROR(CheckSupported(config_));
     KITE_ASSIGN_OR_RETURN(addresses_, AddressesOf(config_));
+    if (!IsLoopback(addresses_.grpc) || !IsLoopback(addresses_.http)) {
+      log_.Warn(
+          "there is no authentication yet: whoever reaches this server's ports can read and change "
+          "all data; publish them to trusted networks only",
+          {{"grpc", addresses_.grpc}, {"http", addresses_.http}});
+    }
     KITE_RETURN_IF_ERROR(StartHttp());
     log_.Debug("health pages are open", {{"ms", watch_.Lap()}});
     KITE_RETURN_IF_ERROR(OpenDatabase(signals));

@@ -145,6 +145,20 @@ def test_with_those_words_it_serves(private_server, connection):
     server = private_server(arguments=["--address", "0.0.0.0"], settings={"security.allowInsecure": "true"})
     server._addresses["grpc"] = f"127.0.0.1:{server.port}"
     assert connection(server).list_collections() == []
+    assert "there is no authentication yet" in server.log()
+
+
+def test_health_command(private_server):
+    server = private_server()
+    where = ("--data", str(server.data), "--metrics-port", "0")
+    for words in (("health",), ("health", "--live")):
+        result = run_kite(*words, *where)
+        assert (result.returncode, result.stdout) == (0, "OK\n"), result
+    server.stop()
+    result = run_kite("health", *where)
+    assert result.returncode == 1 and str(server.data) in result.stderr
+    result = run_kite("health", "--metrics-port", "1")
+    assert result.returncode == 1 and "127.0.0.1:1" in result.stderr
 
 
 def test_it_listens_on_loopback_only(server):
