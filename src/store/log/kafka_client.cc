@@ -111,7 +111,8 @@ Result<KafkaHandle> KafkaClient::NewProducer() {
                        {"enable.gapless.guarantee", "true"},
                        {"acks", "all"},
                        {"linger.ms", "0"},
-                       {"message.timeout.ms", std::to_string(options_.delivery_timeout.count())},
+                       // How long is worth waiting is for the caller to say.
+       {"message.timeout.ms", "0"},
                        {"request.timeout.ms", "10000"},
                        {"message.max.bytes", std::to_string(batch_bytes_max_)},
                        // What waits is counted and limited by the writer.

@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <functional>
+#include <future>
 #include <map>
 #include <mutex>
 #include <random>
@@ -240,6 +241,9 @@ void KafkaFaultTest::Run(const KafkaLogOptions& options, uint64_t cycles,
   writers_ = load.writers_;
   std::printf("%zu acknowledged, %zu not written, %zu unknown, %d writers\n",
               load.acknowledged_.size(), not_written_, unknown_, writers_);
+  if (not_written_ > 0) {
+    std::printf("not written: %s\n", load.not_written_.begin()->second.message().c_str());
+  }
 }
 
 /// A writer waits for its broker: nothing fails.
@@ -276,6 +280,42 @@ TEST_F(KafkaFaultTest, AnImpatientWriterSettlesWhatIsOpen) {
   EXPECT_GT(writers_, 1);
 }
 
+TEST_F(KafkaFaultTest, WhatCannotBeFoundOutIsSaidToBeUnknown) {
+  ServerProcess& broker = KafkaTestBroker().broker(0);
+  KafkaLogOptions options = KafkaTestOptions(NewKafkaTestTopic());
+  options.delivery_timeout = milliseconds(200);
+  options.request_timeout = milliseconds(500);
+  const Context patient = kContext.WithTimeout(kPatience);
+  const auto store = OpenKafkaLogStore(patient, options);
+  ASSERT_TRUE(store.ok()) << store.status();
+  auto writer = (*store)->OpenWriter(patient, 0, 1);
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  broker.Pause();
+  std::promise<Result<LogOffset>> outcome;
+  const std::string_view payload = "0:";
+  ASSERT_TRUE((*writer)
+                  ->Append(std::span(&payload, 1),
+                           [&](Result<LogOffset> offset) { outcome.set_value(std::move(offset)); })
+                  .ok());
+  const Status unknown = outcome.get_future().get().status();
+  EXPECT_TRUE(unknown.Is(StatusKind::kIoError, StatusSubject::kLog)) << unknown;
+  EXPECT_NE(unknown.message().find("not known"), std::string::npos) << unknown;
+  EXPECT_TRUE((*writer)->Append(std::span(&payload, 1), nullptr).Is(StatusKind::kUnavailable));
+  broker.Resume();
+  writer = (*store)->OpenWriter(patient, 0, 2);
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  // Before the new writer or not at all: from now on nothing changes.
+  const auto count = [&](LogStore& log) {
+    LogOffset next = 0;
+    const auto page = log.Read(patient, 0, 0, 1 << 20, &next);
+    EXPECT_TRUE(page.ok()) << page.status();
+    return page.ok() ? page->size() : 0;
+  };
+  const size_t found = count(**store);
+  EXPECT_LE(found, 1U);
+  EXPECT_EQ(count(**OpenKafkaLogStore(patient, options)), found);
+}
+
 TEST_F(KafkaFaultTest, TheLossOfALeaderIsSurvived) {
   if (std::getenv("KITE_CYCLES") == nullptr) GTEST_SKIP() << "takes minutes: make soak";
   const TempFolder folder;
@@ -295,6 +335,16 @@ TEST_F(KafkaFaultTest, TheLossOfALeaderIsSurvived) {
   };
   Run(options, FromEnvironment("KITE_CYCLES", 6), fault);
   EXPECT_EQ(not_written_ + unknown_, 0U);
+  // With one broker less, a topic that wants all three in sync takes nothing, and says so.
+  options.topic = "kite-test-all";
+  options.min_insync_replicas = 3;
+  options.request_timeout = seconds(15);
+  const auto store = OpenKafkaLogStore(kContext, options);
+  ASSERT_TRUE(store.ok()) << store.status();
+  (*brokers)->broker(next % 3).Kill();
+  const Status refused = (*store)->OpenWriter(kContext, 0, 1).status();
+  EXPECT_TRUE(refused.Is(StatusKind::kUnavailable)) << refused;
+  EXPECT_NE(refused.message().find("only 2 of the 3"), std::string::npos) << refused;
 }
 
 }  // namespace

@@ -38,8 +38,7 @@ class KafkaProducer {
     bool perhaps_persisted = false;
     LogOffset offset = -1;  ///< -1: persisted, but Kafka did not say where
   };
-  /// Reports that have come; waits for the first until Wake or `timeout_ms` (-1: for ever). For one
-  /// thread.
+  /// Reports that have come; waits for the first until Wake or `timeout_ms`. For one thread.
   std::vector<Report> Poll(int timeout_ms);
   /// Ends a Poll. Thread-safe.
   void Wake() { rd_kafka_queue_yield(queue_.get()); }

@@ -14,7 +14,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr int kForEver = -1;
+constexpr milliseconds kLookAgainMin{10};
+constexpr milliseconds kLookAgainMax{60'000};
 constexpr milliseconds kPurgeTime{5'000};  ///< for the library to report what it gave up
 constexpr milliseconds kCloseTime{5'000};  ///< for what is pending to be acknowledged
 constexpr milliseconds kPause{100};        ///< before another try to settle
@@ -137,7 +138,8 @@ Status KafkaWriter::SendRecord(std::vector<KafkaValue> parts, size_t payload_byt
                              .sequence = next_sequence_,
                              .stream_bytes = stream_bytes_};
     const bool last = i + 1 == parts.size();
-    Message message{.header = header, .bytes = parts[i].size, .last_part = last};
+    Message message{
+        .header = header, .bytes = parts[i].size, .sent = Context::Clock::now(), .last_part = last};
     if (last) message.done = std::move(done);
     const Status sent = producer_->Send(std::move(parts[i]), header);
     if (!sent.ok()) {
@@ -181,26 +183,31 @@ void KafkaWriter::Close() {
 
 void KafkaWriter::Run() {
   pthread_setname_np(pthread_self(), "kite-kafka");
+  // An idle thread is not woken by what is sent: it learns its deadline within this time.
+  const milliseconds look_again =
+      std::clamp(partition_->client().options().delivery_timeout / 4, kLookAgainMin, kLookAgainMax);
   while (true) {
-    int timeout_ms = kForEver;
-    bool give_up = false;
-    {
-      const std::lock_guard lock(mutex_);
-      if (closing_) {
-        if (sent_.empty()) return;
-        const auto left = close_deadline_ - Context::Clock::now();
-        timeout_ms = static_cast<int>(std::chrono::ceil<milliseconds>(left).count());
-        give_up = timeout_ms <= 0;
-      }
-    }
-    if (give_up) {
-      StopAndSettle("the log is being closed");
+    const std::optional<Context::Clock::time_point> deadline = NextDeadline();
+    if (!deadline) return;
+    const auto left = std::chrono::ceil<milliseconds>(*deadline - Context::Clock::now());
+    if (left.count() <= 0) {
+      StopAndSettle("Kafka did not acknowledge in time");
       return;
     }
-    TakeReports(producer_->Poll(timeout_ms));
-    if (!AnswerReported()) break;
+    TakeReports(producer_->Poll(static_cast<int>(std::min(left, look_again).count())));
+    if (!AnswerReported()) return;
   }
-  // Everything was answered; until Close nothing comes any more.
+}
+
+/// When the first message is given up. nullopt: there is nothing left to do.
+std::optional<Context::Clock::time_point> KafkaWriter::NextDeadline() const {
+  const std::lock_guard lock(mutex_);
+  if (sent_.empty()) {
+    if (closing_) return std::nullopt;
+    return Context::Clock::now() + kLookAgainMax;
+  }
+  const auto deadline = sent_.front().sent + partition_->client().options().delivery_timeout;
+  return closing_ ? std::min(deadline, close_deadline_) : deadline;
 }
 
 void KafkaWriter::TakeReports(const std::vector<KafkaProducer::Report>& reports) {
@@ -221,7 +228,9 @@ bool KafkaWriter::AnswerReported() {
       const std::lock_guard lock(mutex_);
       if (sent_.empty() || !sent_.front().reported) return true;
       const Message& message = sent_.front();
-      front = {.header = message.header, .bytes = message.bytes, .report = message.report};
+      front.header = message.header;
+      front.bytes = message.bytes;
+      front.report = message.report;
     }
     if (front.report.error != RD_KAFKA_RESP_ERR_NO_ERROR) {
       const std::string fatal = producer_->FatalError();

@@ -12,6 +12,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "store/log/kafka_partition.h"
@@ -41,6 +42,7 @@ class KafkaWriter {
   struct Message {
     KafkaHeader header;
     size_t bytes = 0;
+    Context::Clock::time_point sent;
     bool last_part = false;
     LogWriter::Done done;   ///< of the record; with its last part
     bool reported = false;  ///< and if so:
@@ -57,6 +59,7 @@ class KafkaWriter {
   Status SendRecord(std::vector<KafkaValue> parts, size_t payload_bytes, LogWriter::Done done);
 
   void Run();
+  [[nodiscard]] std::optional<Context::Clock::time_point> NextDeadline() const;
   void TakeReports(const std::vector<KafkaProducer::Report>& reports);
   /// False: the writer has stopped and answered for everything.
   bool AnswerReported();

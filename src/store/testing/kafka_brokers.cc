@@ -134,7 +134,8 @@ std::string KafkaBrokers::Properties(size_t broker, const Security& security) co
       "log.cleaner.enable=false\n"
       // A broker that was killed is missed, and comes back, within seconds.
       "broker.heartbeat.interval.ms=500\n"
-      "broker.session.timeout.ms=3000\n";
+      "broker.session.timeout.ms=3000\n"
+      "initial.broker.registration.timeout.ms=180000\n";
   if (security.sasl) {
     text +=
         "sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512\n"
