@@ -260,7 +260,7 @@ TEST_F(KafkaFaultTest, ABrokerThatComesBackLosesNothing) {
       broker.Resume();
     }
   };
-  Run(KafkaTestOptions(NewKafkaTestTopic()), FromEnvironment("KITE_CYCLES", 4), fault);
+  Run(KafkaTestOptions(NewKafkaTestTopic()), FromEnvironment("KITE_CYCLES", 3), fault);
   EXPECT_EQ(not_written_ + unknown_, 0U);
   EXPECT_EQ(writers_, 1);
 }
@@ -276,7 +276,7 @@ TEST_F(KafkaFaultTest, AnImpatientWriterSettlesWhatIsOpen) {
     std::this_thread::sleep_for(milliseconds(300) + RandomTime(2500));
     broker.Resume();
   };
-  Run(options, FromEnvironment("KITE_CYCLES", 4), fault);
+  Run(options, FromEnvironment("KITE_CYCLES", 3), fault);
   EXPECT_GT(writers_, 1);
 }
 
