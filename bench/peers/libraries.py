@@ -24,7 +24,7 @@ class Library:
     package: str  # whose version is recorded
     points: list
     params: Callable[[int, int], dict] = field(default=lambda rows, dim: {})  # of rows and dimension
-    graph: bool = True  # what HNSW is compared with; the others are compared with their own kind
+    borrows: bool = False  # the vectors that a search needs lie beside the index's own file
 
 
 def constant(**params: object) -> Callable[[int, int], dict]:
@@ -57,7 +57,7 @@ PEERS = [
         for bits in (0, 4, 8)
     ),
     Library(
-        "glass-hnsw-sq8", ("python", "glass"), "pyglass-portable", EF, constant(type="HNSW", degree=32, L=200, refine="FP16")
+        "glass-hnsw-sq8", ("python", "glass"), "pyglass-portable", EF, constant(type="HNSW", degree=32, L=200, refine="FP16"), borrows=True
     ),
     Library("hnswlib-16", ("hnswlib",), "hnswlib", EF, constant(M=16, ef_construction=200)),
     Library("svs-lvq-32", ("python", "svs"), "scalable-vs", EF, constant(degree=32, window=200, codes="lvq4x8")),
@@ -82,18 +82,17 @@ PEERS = [
     Library("hnswlib-32", ("hnswlib",), "hnswlib", EF, constant(M=32, ef_construction=200)),
     Library("vsag-hnsw", ("python", "vsag"), "pyvsag", EF, constant(index="hnsw", degree=32, ef_construction=200)),
     Library(
-        "glass-nsg-sq8", ("python", "glass"), "pyglass-portable", EF, constant(type="NSG", degree=32, L=100, refine="FP16")
+        "glass-nsg-sq8", ("python", "glass"), "pyglass-portable", EF, constant(type="NSG", degree=32, L=100, refine="FP16"), borrows=True
     ),
-    Library("faiss-flat", ("python", "faiss"), "faiss-cpu", ["0"], constant(factory="Flat"), graph=False),
-    Library("faiss-ivf-flat", ("python", "faiss"), "faiss-cpu", NPROBE, faiss_ivf(lambda dim: "Flat"), graph=False),
-    Library("faiss-ivf-sq8", ("python", "faiss"), "faiss-cpu", NPROBE, faiss_ivf(lambda dim: "SQ8"), graph=False),
+    Library("faiss-flat", ("python", "faiss"), "faiss-cpu", ["0"], constant(factory="Flat")),
+    Library("faiss-ivf-flat", ("python", "faiss"), "faiss-cpu", NPROBE, faiss_ivf(lambda dim: "Flat")),
+    Library("faiss-ivf-sq8", ("python", "faiss"), "faiss-cpu", NPROBE, faiss_ivf(lambda dim: "SQ8")),
     Library(
         "faiss-ivf-pq8",
         ("python", "faiss"),
         "faiss-cpu",
         REFINED,
         faiss_ivf(lambda dim: f"PQ{dim // 4}x8,RFlat"),
-        graph=False,
     ),
     Library(
         "faiss-ivf-pq4",
@@ -101,10 +100,9 @@ PEERS = [
         "faiss-cpu",
         REFINED,
         faiss_ivf(lambda dim: f"PQ{dim // 2}x4fs,RFlat"),
-        graph=False,
     ),
     Library(
-        "faiss-ivf-rabitq", ("python", "faiss"), "faiss-cpu", REFINED, faiss_ivf(lambda dim: "RaBitQ,RFlat"), graph=False
+        "faiss-ivf-rabitq", ("python", "faiss"), "faiss-cpu", REFINED, faiss_ivf(lambda dim: "RaBitQ,RFlat")
     ),
     Library(
         "faiss-ivf-rabitqfs",
@@ -112,15 +110,21 @@ PEERS = [
         "faiss-cpu",
         REFINED,
         faiss_ivf(lambda dim: "RaBitQfs,RFlat"),
-        graph=False,
     ),
 ]
 
-KITE_EF = [f"ef={ef}" for ef in EF]
+
+def kite(name: str, index: str, points: list[str], params: Callable[[int, int], dict] = constant()) -> Library:
+    return Library(name, ("kite", index), "kite", points, params, borrows=True)
+
+
+KITE_REFINED = [f"nprobe={n},refine_k={factor}" for n in NPROBE for factor in (3, 10, 30)]
 KITE = [
-    Library("kite-hnsw", ("kite", "HNSW"), "kite", KITE_EF),
-    Library("kite-flat", ("kite", "FLAT"), "kite", [""], graph=False),
-    Library(
-        "kite-ivf-flat", ("kite", "IVF_FLAT"), "kite", [f"nprobe={n}" for n in NPROBE], kite_ivf(), graph=False
-    ),
+    kite("kite-hnsw", "HNSW", [f"ef={ef}" for ef in EF]),
+    kite("kite-flat", "FLAT", [""]),
+    kite("kite-ivf-flat", "IVF_FLAT", [f"nprobe={n}" for n in NPROBE], kite_ivf()),
+    kite("kite-ivf-sq8", "IVF_SQ8", [f"nprobe={n}" for n in NPROBE], kite_ivf()),
+    kite("kite-ivf-pq8", "IVF_PQ", KITE_REFINED, kite_ivf(m=lambda dim: dim // 4, nbits=lambda dim: 8)),
+    kite("kite-ivf-pq4", "IVF_PQ", KITE_REFINED, kite_ivf(m=lambda dim: dim // 2, nbits=lambda dim: 4)),
+    kite("kite-ivf-rabitq", "IVF_RABITQ", KITE_REFINED, kite_ivf()),
 ]

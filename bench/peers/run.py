@@ -27,8 +27,8 @@ from formats import read_ids, read_vectors, recall
 from libraries import Library
 
 K = 10
-ENOUGH = 0.9985  # points beyond the first that reaches this recall are not timed again
-LEAST = 0.80  # nor are points far below what is compared
+ENOUGH = 0.996  # points beyond the first that reaches this recall are not timed again
+LEAST = 0.87  # nor are points far below what is compared
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 CACHE = Path(
@@ -119,7 +119,7 @@ class Measured:
 
     def run(self, command: list[str], core: int | None) -> dict | None:
         """What the driver reports; None, with its words kept, when it fails."""
-        pinned = ["taskset", "-c", str(core)] if core is not None else ["nice", "-n", "10"]
+        pinned = ["taskset", "-c", str(core)] if core is not None else ["nice", "-n", "5"]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         try:
             done = subprocess.run(pinned + command, capture_output=True, text=True, env=environment, timeout=7200)

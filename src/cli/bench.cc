@@ -37,7 +37,8 @@ nlohmann::ordered_json JsonOf(const AnnOptions& options, const AnnReport& report
                       {"cpu_us_min", point.cpu_us_min},
                       {"cpu_us_max", point.cpu_us_max},
                       {"p50_us", point.p50_us},
-                      {"p99_us", point.p99_us}});
+                      {"p99_us", point.p99_us},
+                      {"p99_fastest_us", point.p99_fastest_us}});
   }
   return {{"index", report.index},
           {"build", SweepText(report.build)},

@@ -11,6 +11,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <numeric>
 #include <random>
 
@@ -92,11 +93,16 @@ struct LoadedIndex {
   std::unique_ptr<Index> index;
 };
 
+struct Latency {
+  size_t query = 0;
+  float us = 0;
+};
+
 /// What a round of one set of parameters took.
 struct Round {
   double cpu_seconds = 0;
   double wall_seconds = 0;  ///< of all threads
-  std::vector<float> latencies_us;
+  std::vector<Latency> latencies;
 };
 
 class Bench {
@@ -331,7 +337,7 @@ Status Bench::TimeChunk(const Index& index, const engine::SearchParams& params,
         index.Search(Context(), query(queries[i]), params, rows[i].view(), scratch, sink));
     const double seconds = SecondsSince(start);
     result.wall_seconds += seconds;
-    result.latencies_us.push_back(static_cast<float>(seconds * 1e6));
+    result.latencies.push_back({queries[i], static_cast<float>(seconds * 1e6)});
   }
   result.cpu_seconds += CpuSeconds(CLOCK_THREAD_CPUTIME_ID) - cpu_start;
   return {};
@@ -366,8 +372,8 @@ Status Bench::TimeRound(const Index& index, const AnnPoint& point, size_t round,
     KITE_RETURN_IF_ERROR(ended[t]);
     result.cpu_seconds += parts[t].cpu_seconds;
     result.wall_seconds += parts[t].wall_seconds;
-    result.latencies_us.insert(result.latencies_us.end(), parts[t].latencies_us.begin(),
-                               parts[t].latencies_us.end());
+    result.latencies.insert(result.latencies.end(), parts[t].latencies.begin(),
+                            parts[t].latencies.end());
   }
   return {};
 }
@@ -387,18 +393,24 @@ Status Bench::TimeAll(const Index& index) {
     std::vector<double> cpu;
     std::vector<double> qps;
     std::vector<float> latencies;
+    std::vector<float> fastest(queries_.rows, std::numeric_limits<float>::max());
     for (const Round& round : rounds[p]) {
       cpu.push_back(round.cpu_seconds * 1e6 / queries);
       qps.push_back(queries * static_cast<double>(options_.threads) / round.wall_seconds);
-      latencies.insert(latencies.end(), round.latencies_us.begin(), round.latencies_us.end());
+      for (const Latency& latency : round.latencies) {
+        latencies.push_back(latency.us);
+        fastest[latency.query] = std::min(fastest[latency.query], latency.us);
+      }
     }
     std::sort(latencies.begin(), latencies.end());
+    std::sort(fastest.begin(), fastest.end());
     point.cpu_us_per_query = Median(cpu);
     point.cpu_us_min = *std::min_element(cpu.begin(), cpu.end());
     point.cpu_us_max = *std::max_element(cpu.begin(), cpu.end());
     point.qps = Median(qps);
     point.p50_us = latencies[latencies.size() / 2];
     point.p99_us = latencies[latencies.size() * 99 / 100];
+    point.p99_fastest_us = fastest[fastest.size() * 99 / 100];
   }
   return {};
 }

@@ -95,6 +95,8 @@ TEST_F(AnnBenchTest, MeasuresEveryPoint) {
       EXPECT_GT(point[key], 0) << key;
     EXPECT_LE(point["cpu_us_min"], point["cpu_us_max"]);
     EXPECT_LE(point["p50_us"], point["p99_us"]);
+    EXPECT_GT(point["p99_fastest_us"], 0);
+    EXPECT_LE(point["p99_fastest_us"], point["p99_us"]);
   }
   EXPECT_EQ(report_["build"], "M=8,efConstruction=60");
   EXPECT_GT(report_["index_bytes"], 2000 * 16 * 4);
