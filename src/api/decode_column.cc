@@ -299,9 +299,7 @@ Status DecodeSparse(const pb_schema::SparseFloatArray& sparse, const Shape& shap
                                        " bytes, 8 bytes for each index and value are expected");
     }
   }
-  KITE_RETURN_IF_ERROR(DecodeTexts(sparse.contents(), shape, out));
-  out.dim = static_cast<uint32_t>(std::clamp<int64_t>(sparse.dim(), 0, std::numeric_limits<uint32_t>::max()));
-  return {};
+  return DecodeTexts(sparse.contents(), shape, out);
 }
 
 /// The bytes of a vector field that travels as bytes; null when it carries another kind.

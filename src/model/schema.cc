@@ -84,7 +84,12 @@ bool IsBuilt(DataType type) {
     case DataType::kVarChar:
     case DataType::kArray:
     case DataType::kJson:
+    case DataType::kBinaryVector:
     case DataType::kFloatVector:
+    case DataType::kFloat16Vector:
+    case DataType::kBFloat16Vector:
+    case DataType::kSparseFloatVector:
+    case DataType::kInt8Vector:
       return true;
     default:
       return false;
@@ -140,13 +145,23 @@ Result<std::optional<int64_t>> TypeParam(const FieldSchema& field, std::string_v
 
 Status ReadDimension(FieldSchema& field, const SchemaLimits& limits) {
   KITE_ASSIGN_OR_RETURN(const std::optional<int64_t> dim, TypeParam(field, "dim"));
+  if (field.type == DataType::kSparseFloatVector) {
+    return !dim ? Status()
+                : FieldError("dim should not be specified for sparse vector field " + field.name);
+  }
   if (!dim) {
     return FieldError("dimension is not defined in field type params of field " + field.name +
                       ", check type param `dim` for vector field");
   }
-  if (*dim < 2 || *dim > int64_t{limits.dim_max}) {
+  const bool binary = field.type == DataType::kBinaryVector;
+  const int64_t most = int64_t{limits.dim_max} * (binary ? 8 : 1);
+  if (*dim < 2 || *dim > most) {
     return FieldError("invalid dimension: " + std::to_string(*dim) + ". should be in range 2 ~ " +
-                      std::to_string(limits.dim_max) + ", field " + field.name);
+                      std::to_string(most) + ", field " + field.name);
+  }
+  if (binary && *dim % 8 != 0) {
+    return FieldError("invalid dimension: " + std::to_string(*dim) + " of field " + field.name +
+                      ". binary vector dimension should be multiple of 8");
   }
   field.dim = static_cast<uint32_t>(*dim);
   return {};

@@ -230,16 +230,37 @@ TEST(PrepareSchema, Arrays) {
 }
 
 TEST(PrepareSchema, TypesNotBuilt) {
-  for (const DataType type :
-       {DataType::kGeometry, DataType::kText, DataType::kTimestamptz, DataType::kBinaryVector,
-        DataType::kFloat16Vector, DataType::kBFloat16Vector, DataType::kSparseFloatVector,
-        DataType::kInt8Vector, DataType::kArrayOfVector, DataType::kArrayOfStruct}) {
+  for (const DataType type : {DataType::kGeometry, DataType::kText, DataType::kTimestamptz,
+                              DataType::kArrayOfVector, DataType::kArrayOfStruct}) {
     ExpectRefused(Schema({Scalar("f", type)}), StatusKind::kUnimplemented,
                   "field f has the type " + std::string(DataTypeName(type)));
   }
   ExpectInvalidField(Scalar("f", DataType::kNone), "data type None is not valid");
   ExpectInvalidField(Scalar("f", DataType::kString), "please use VarChar type instead");
   ExpectInvalidField(Scalar("f", static_cast<DataType>(77)), "data type 77 is not valid");
+}
+
+TEST(PrepareSchema, DimensionsOfEveryVectorType) {
+  const auto vector = [](DataType type, const char* dim) {
+    FieldSchema field = Scalar("f", type);
+    if (dim != nullptr) field.type_params["dim"] = dim;
+    return field;
+  };
+  for (const DataType type : {DataType::kFloat16Vector, DataType::kBFloat16Vector,
+                              DataType::kInt8Vector, DataType::kBinaryVector}) {
+    const auto prepared = PrepareSchema(Schema({vector(type, "16")}), SchemaLimits());
+    ASSERT_TRUE(prepared.ok()) << prepared.status();
+    EXPECT_EQ(prepared->Find("f")->dim, 16U);
+    ExpectInvalidField(vector(type, nullptr), "dimension is not defined");
+  }
+  ExpectInvalidField(vector(DataType::kInt8Vector, "32769"), "2 ~ 32768");
+  ExpectInvalidField(vector(DataType::kBinaryVector, "12"), "should be multiple of 8");
+  ExpectInvalidField(vector(DataType::kBinaryVector, "262152"), "2 ~ 262144");
+  EXPECT_TRUE(
+      PrepareSchema(Schema({vector(DataType::kBinaryVector, "262144")}), SchemaLimits()).ok());
+  EXPECT_TRUE(
+      PrepareSchema(Schema({vector(DataType::kSparseFloatVector, nullptr)}), SchemaLimits()).ok());
+  ExpectInvalidField(vector(DataType::kSparseFloatVector, "8"), "dim should not be specified");
 }
 
 TEST(PrepareSchema, PartitionKeys) {

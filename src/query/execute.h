@@ -53,12 +53,18 @@ struct VectorSearch {
   model::FieldId field;
   engine::Metric metric = engine::Metric::kL2;
   engine::QuerySet queries;
-  size_t query_bytes = 0;       ///< of one query
+  size_t query_bytes = 0;       ///< of one query; not of sparse ones
   engine::SearchParams params;  ///< k = hits wanted per query
   bool with_ties = false;       ///< also every hit that scores as the k-th does
   /// A BOOL, integer or VARCHAR field: params.k groups of at most params.group_size hits each. Not with_ties.
   std::optional<model::FieldId> group_by;
   bool fill_groups = false;  ///< a group has all of its hits, also those in segments where it is not among the best
+
+  /// Query q alone.
+  [[nodiscard]] engine::QuerySet QueryAt(size_t q) const {
+    if (!queries.entry_offsets.empty()) return {queries.data, 1, queries.entry_offsets.subspan(q, 2)};
+    return {queries.data + q * query_bytes, 1, {}};
+  }
 };
 
 struct Hit {

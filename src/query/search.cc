@@ -170,7 +170,7 @@ Status FillGroups(const Context& context, Executor& executor, const std::vector<
       const GroupIds missing = MissingGroups(found, found[i], query, taken[query], search.params.k);
       if (missing.size() == 0) continue;
       VectorSearch one = search;
-      one.queries = {search.queries.data + query * search.query_bytes, 1};
+      one.queries = search.QueryAt(query);
       KITE_ASSIGN_OR_RETURN(SegmentHits hits,
                             SearchOne(context, segments, found[i].segment, key_field, filter, one, &missing));
       hits.begin.assign(taken.size() + 1, hits.hits.size());
@@ -245,7 +245,7 @@ Result<std::vector<std::vector<Hit>>> SearchSegments(const Context& context, Exe
     if (hits.size() < search.params.k) continue;
     const float last = hits.back().score;
     VectorSearch ties = search;
-    ties.queries = {search.queries.data + query * search.query_bytes, 1};
+    ties.queries = search.QueryAt(query);
     ties.params.range = Exactly(search.metric, last);
     ties.params.after = engine::BeforeAllHits(search.metric);  // exact
     ties.params.k = kTiesMax;

@@ -8,21 +8,15 @@
 
 namespace kite::segment {
 
-/// Vectors that the engine stores by row number; everything else (sparse vectors too) is kept as a
-/// column.
-[[nodiscard]] constexpr bool IsDenseVector(model::DataType type) {
-  return model::IsVector(type) && type != model::DataType::kSparseFloatVector;
-}
-
 /// The rows of all `columns`, one after the other, in freshly owned buffers. At least one; all of
 /// the same field.
 [[nodiscard]] model::Column ConcatColumns(std::span<const model::Column* const> columns);
 
-/// The values of `rows` in that order. Not for dense vectors.
+/// The values of `rows` in that order. Not for vectors.
 [[nodiscard]] model::Column GatherRows(const model::Column& column,
                                        std::span<const engine::Row> rows);
 
-/// The first `rows` rows. Not for dense vectors. The result borrows; `owner` keeps the column's
+/// The first `rows` rows. Not for vectors. The result borrows; `owner` keeps the column's
 /// bytes alive.
 [[nodiscard]] model::Column FirstRows(const model::Column& column, size_t rows,
                                       const std::shared_ptr<const void>& owner);

@@ -31,6 +31,15 @@ Status UseEverything(const std::shared_ptr<store::ObjectStore>& objects, const S
     KITE_ASSIGN_OR_RETURN(const auto column, segment->Fetch(field.id, rows));
     (void)chunks.front().source->GetStats(field.id);
     if (!model::IsVector(field.type)) continue;
+    if (field.type == model::DataType::kSparseFloatVector) {
+      engine::Scratch scratch;
+      const engine::SparseEntry query[] = {{7, 1}, {105, 1}, {220, 1}};
+      const uint64_t offsets[] = {0, 3};
+      KITE_RETURN_IF_ERROR(segment->Search(Context(), field.id, engine::Metric::kIP,
+                                           segment->rows(),
+                                           {reinterpret_cast<const std::byte*>(query), 1, offsets},
+                                           {}, {}, scratch, [](size_t, auto) {}));
+    }
     if (field.type == model::DataType::kFloatVector) {
       engine::Scratch scratch;
       const model::Column query = MakeColumn(field, std::vector<uint64_t>{1, 2, 4, 5, 7});

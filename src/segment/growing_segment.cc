@@ -97,8 +97,25 @@ struct State {
 };
 using StatePtr = std::shared_ptr<const State>;
 
+Column FetchSparse(const model::FieldSchema& field, const engine::GrowingVectors* vectors,
+                   std::span<const engine::Row> rows) {
+  model::ColumnBuilder builder(field.id, field.type, field.element_type, field.dim, true);
+  builder.Reserve(rows.size());
+  for (const engine::Row row : rows) {
+    const auto vector = vectors == nullptr ? std::nullopt : vectors->GetSparse(row);
+    if (vector) {
+      builder.AppendBytes(
+          {reinterpret_cast<const char*>(vector->data()), vector->size() * sizeof((*vector)[0])});
+    } else {
+      builder.AppendNull();
+    }
+  }
+  return builder.Finish();
+}
+
 Column FetchVectors(const model::FieldSchema& field, const engine::GrowingVectors* vectors,
                     std::span<const engine::Row> rows) {
+  if (field.type == model::DataType::kSparseFloatVector) return FetchSparse(field, vectors, rows);
   model::ColumnBuilder builder(field.id, field.type, field.element_type, field.dim, true);
   builder.Reserve(rows.size());
   const size_t width = model::FixedWidth(field.type, field.dim);
@@ -176,7 +193,7 @@ struct GrowingSegment::Impl {
 BatchPtr GrowingSegment::Impl::MakeBatch(const model::RowBatch& batch, size_t first_row) const {
   std::vector<Column> columns;
   for (const model::FieldSchema& field : schema->fields) {
-    if (IsDenseVector(field.type)) continue;
+    if (model::IsVector(field.type)) continue;
     const Column* column = batch.Find(field.id);
     columns.push_back(column == nullptr ? DefaultColumn(field, batch.rows)
                                         : ConcatColumns({&column, 1}));
@@ -219,7 +236,7 @@ void GrowingSegment::Impl::AppendVectors(State& next, const model::RowBatch& bat
   if (!next.vectors) {
     auto fields = std::make_shared<std::vector<VectorField>>();
     for (const model::FieldSchema& field : schema->fields) {
-      if (!IsDenseVector(field.type)) continue;
+      if (!model::IsVector(field.type)) continue;
       const auto type = static_cast<engine::VectorType>(field.type);  // Milvus's numbers in both
       fields->push_back({field.id, std::make_unique<engine::GrowingVectors>(type, field.dim)});
     }
@@ -230,6 +247,13 @@ void GrowingSegment::Impl::AppendVectors(State& next, const model::RowBatch& bat
     if (column == nullptr) {
       const std::vector<uint8_t> nulls(batch.rows, 0);
       v.vectors->Append(nullptr, batch.rows, nulls.data());
+    } else if (column->type == model::DataType::kSparseFloatVector) {
+      std::vector<uint64_t> offsets(batch.rows + 1);
+      for (size_t row = 0; row <= batch.rows; ++row) {
+        offsets[row] = column->offsets.As<uint64_t>()[row] / sizeof(engine::SparseEntry);
+      }
+      v.vectors->AppendSparse(column->data.As<engine::SparseEntry>(), offsets,
+                              column->valid.empty() ? nullptr : column->valid.As<uint8_t>());
     } else {
       v.vectors->Append(column->data.As<std::byte>(), batch.rows,
                         column->valid.empty() ? nullptr : column->valid.As<uint8_t>());
@@ -300,9 +324,8 @@ Status GrowingSegment::Search(const Context& context, model::FieldId field, engi
                               const engine::SearchParams& params, const engine::Filter& filter,
                               engine::Scratch& scratch, const engine::Sink& sink) const {
   const model::FieldSchema* schema = impl_->schema->Find(field);
-  if (schema == nullptr || !IsDenseVector(schema->type)) {
-    return Status::InvalidArgument(StatusSubject::kField,
-                                   "only dense and binary vector fields can be searched");
+  if (schema == nullptr || !model::IsVector(schema->type)) {
+    return Status::InvalidArgument(StatusSubject::kField, "only vector fields can be searched");
   }
   const StatePtr state = impl_->Read();
   const engine::GrowingVectors* vectors = state->Vectors(field);
@@ -320,7 +343,7 @@ Result<Column> GrowingSegment::Fetch(model::FieldId field,
   }
   const StatePtr state = impl_->Read();
   for (const engine::Row row : rows) KITE_CHECK(row < state->rows, "a fetched row exists");
-  if (IsDenseVector(schema->type)) return FetchVectors(*schema, state->Vectors(field), rows);
+  if (model::IsVector(schema->type)) return FetchVectors(*schema, state->Vectors(field), rows);
   return FetchScalars(*schema, *state, rows);
 }
 

@@ -51,7 +51,7 @@ ScalarColumns::ScalarColumns(std::shared_ptr<store::ObjectStore> objects,
 
 Result<model::Column> ScalarColumns::Get(model::FieldId field) const {
   const model::FieldSchema* schema = schema_->Find(field);
-  if (schema == nullptr || IsDenseVector(schema->type)) {
+  if (schema == nullptr || model::IsVector(schema->type)) {
     return Status::NotFound(StatusSubject::kField, "a sealed segment has no scalar field with id " +
                                                        std::to_string(field.value()));
   }

@@ -31,8 +31,7 @@ struct LoadedIndex {
 struct VectorState {
   std::shared_ptr<const VectorFile> file;
   std::shared_ptr<const LoadedIndex> loaded;
-  std::map<engine::Metric, std::shared_ptr<const LoadedIndex>>
-      scans;  ///< FLAT over the mapped vectors
+  std::map<engine::Metric, std::shared_ptr<const LoadedIndex>> scans;  ///< over the mapped vectors
 };
 
 /// The caller's filter over fewer rows than the segment has, extended so that the rest is out.
@@ -110,9 +109,8 @@ struct SealedSegment::Impl {
 
 Result<const model::FieldSchema*> SealedSegment::Impl::VectorField(model::FieldId field) const {
   const model::FieldSchema* found = schema->Find(field);
-  if (found != nullptr && IsDenseVector(found->type)) return found;
-  return Status::InvalidArgument(StatusSubject::kField,
-                                 "only dense and binary vector fields can be searched");
+  if (found != nullptr && model::IsVector(found->type)) return found;
+  return Status::InvalidArgument(StatusSubject::kField, "only vector fields can be searched");
 }
 
 Result<std::shared_ptr<const VectorFile>> SealedSegment::Impl::OpenVectors(
@@ -137,17 +135,14 @@ Result<std::shared_ptr<const LoadedIndex>> SealedSegment::Impl::IndexFor(
   return BuildScan(context, field, metric);
 }
 
-/// FLAT borrows the mapped vectors. Null when there are none. Two threads may both build; one of
+/// A scan borrows the mapped vectors. Null when there are none. Two threads may both build; one of
 /// the results is kept.
 Result<std::shared_ptr<const LoadedIndex>> SealedSegment::Impl::BuildScan(
     const Context& context, const model::FieldSchema& field, engine::Metric metric) const {
   auto scan = std::make_shared<LoadedIndex>();
   KITE_ASSIGN_OR_RETURN(scan->vectors, OpenVectors(field));
   if (scan->vectors->source().count == 0) return std::shared_ptr<const LoadedIndex>();
-  InlineExecutor inline_executor;
-  const engine::BuildSpec spec{.index_type = "FLAT", .metric = metric, .params = {}};
-  KITE_ASSIGN_OR_RETURN(
-      scan->index, engine::Build(context, spec, scan->vectors->source(), inline_executor, nullptr));
+  KITE_ASSIGN_OR_RETURN(scan->index, engine::MakeScan(context, metric, scan->vectors->source()));
   const std::lock_guard lock(mutex);
   return vectors[field.id].scans.emplace(metric, std::move(scan)).first->second;
 }
@@ -217,7 +212,7 @@ Status SealedSegment::Search(const Context& context, model::FieldId field, engin
 Result<Column> SealedSegment::Fetch(model::FieldId field, std::span<const engine::Row> rows) const {
   for (const engine::Row row : rows) KITE_CHECK(row < impl_->meta.rows, "a fetched row exists");
   const model::FieldSchema* schema = impl_->schema->Find(field);
-  if (schema != nullptr && IsDenseVector(schema->type)) {
+  if (schema != nullptr && model::IsVector(schema->type)) {
     KITE_ASSIGN_OR_RETURN(const auto vectors, impl_->OpenVectors(*schema));
     return vectors->Fetch(*schema, rows);
   }
@@ -252,8 +247,7 @@ size_t SealedSegment::memory_bytes() const {
     if (state.loaded) bytes += state.loaded->index->memory_bytes();
     for (const auto& [metric, scan] : state.scans) bytes += scan->index->memory_bytes();
     if (!state.file || (state.scans.empty() && !state.loaded)) continue;
-    const engine::VectorSource& source = state.file->source();
-    bytes += source.count * engine::VectorBytes(source.type, source.dim);
+    bytes += state.file->memory_bytes();
   }
   return bytes;
 }
@@ -316,7 +310,7 @@ size_t SealedSegment::EstimateLoadBytes() const {
   size_t bytes = impl_->scalars->EstimateBytes();
   for (const model::FieldSchema& field : impl_->schema->fields) {
     const FileMeta* file =
-        IsDenseVector(field.type) ? FindFile(meta, VectorFileName(field.id)) : nullptr;
+        model::IsVector(field.type) ? FindFile(meta, VectorFileName(field)) : nullptr;
     if (file != nullptr) bytes += file->size;
   }
   return bytes;

@@ -212,6 +212,44 @@ TEST(SealedSegmentTest, NullableVectorsAreFoundByRow) {
   }
 }
 
+std::vector<std::pair<engine::Row, float>> SearchSparse(const Segment& segment,
+                                                        model::FieldId field) {
+  const engine::SparseEntry query[] = {{7, 1}, {20, 0.5F}, {105, 1}, {131, 2}, {220, 1}, {310, 1}};
+  const uint64_t offsets[] = {0, std::size(query)};
+  std::vector<std::pair<engine::Row, float>> found;
+  engine::Scratch scratch;
+  const Status status =
+      segment.Search(Context(), field, engine::Metric::kIP, segment.rows(),
+                     {reinterpret_cast<const std::byte*>(query), 1, offsets}, {.k = 1000}, {},
+                     scratch, [&](size_t, std::span<const engine::Neighbor> hits) {
+                       for (const engine::Neighbor& hit : hits)
+                         found.emplace_back(hit.row, hit.score);
+                     });
+  EXPECT_TRUE(status.ok()) << status;
+  return found;
+}
+
+TEST(SealedSegmentTest, SparseVectorsAreFoundWhereverTheyAre) {
+  const SchemaPtr schema = EverySchema();
+  const auto objects = MemoryObjects();
+  const auto growing = Grow(schema, std::vector<size_t>{300, 1, 99});
+  const auto sealed = Open(objects, schema, SealAll(objects, schema, *growing));
+  for (const model::FieldId field : {kSparse, kNullableSparse}) {
+    const auto found = SearchSparse(*growing, field);
+    EXPECT_GT(found.size(), 20U);
+    EXPECT_EQ(SearchSparse(*sealed, field), found);
+    const auto vectors = sealed->Vectors(field);
+    ASSERT_TRUE(vectors.ok()) << vectors.status();
+    EXPECT_EQ(vectors->count, 400U);
+    EXPECT_EQ(vectors->entry_offsets.size(), 401U);
+  }
+  EXPECT_GT(sealed->memory_bytes(), size_t{400} * 8);
+  // A segment that is older than the field.
+  const SchemaPtr newer = WithNewFields(schema);
+  const auto older = Open(objects, newer, sealed->meta());
+  EXPECT_TRUE(SearchSparse(*older, kNewSparse).empty());
+}
+
 TEST(SealedSegmentTest, StatisticsAndScalarIndexes) {
   const Sealed sealed(EverySchema(), {500});
   const auto before = sealed.segment->Chunks(500)->front().source;

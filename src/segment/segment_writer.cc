@@ -142,7 +142,7 @@ Status SegmentWriter::Impl::WriteTimestamps(const Context& context, SegmentMeta&
 Status SegmentWriter::Impl::WriteScalars(const Context& context, SegmentMeta& meta) const {
   std::vector<model::FieldSchema> fields;
   for (const model::FieldSchema& field : schema->fields) {
-    if (!IsDenseVector(field.type)) fields.push_back(field);
+    if (!model::IsVector(field.type)) fields.push_back(field);
   }
   KITE_ASSIGN_OR_RETURN(auto file, ChecksummedWriter::Open(context, *objects,
                                                            prefix + std::string(kScalarsFileName)));
@@ -177,8 +177,9 @@ Status SegmentWriter::Impl::WriteKeysAndStats(const Context& context, const Colu
 Status SegmentWriter::Impl::WriteVectorField(const Context& context,
                                              const model::FieldSchema& field,
                                              SegmentMeta& meta) const {
+  const size_t width = model::FixedWidth(field.type, field.dim);  // sparse vectors have none
   const size_t run_rows =
-      std::max<size_t>(1, kVectorRunBytes / model::FixedWidth(field.type, field.dim));
+      width == 0 ? kScalarRunRows : std::max<size_t>(1, kVectorRunBytes / width);
   const ColumnScan scan = [&](const auto& visit) {
     return ForEachRun(context, run_rows, [&](const Segment& segment, auto run) -> Status {
       KITE_ASSIGN_OR_RETURN(const Column column, segment.Fetch(field.id, run));
@@ -225,7 +226,7 @@ Result<SegmentMeta> SegmentWriter::Finish(const Context& context, model::Segment
   KITE_RETURN_IF_ERROR(impl_->WriteTimestamps(context, meta));
   KITE_RETURN_IF_ERROR(impl_->WriteScalars(context, meta));
   for (const model::FieldSchema& field : impl_->schema->fields) {
-    if (IsDenseVector(field.type))
+    if (model::IsVector(field.type))
       KITE_RETURN_IF_ERROR(impl_->WriteVectorField(context, field, meta));
   }
   return meta;

@@ -67,7 +67,19 @@ std::string ArrayOf(DataType element_type, uint64_t hash) {
   return bytes;
 }
 
+/// Up to five entries; some vectors are empty.
+void AppendSparse(const FieldSchema& field, uint64_t number, model::ColumnBuilder& builder) {
+  const uint64_t hash = Mix(number, static_cast<uint64_t>(field.id.value()) + 1);
+  std::string bytes;
+  for (uint64_t i = 0; i < hash % 6; ++i) {
+    PutFixed(bytes, static_cast<uint32_t>(100 * i + Mix(hash, i) % 40));
+    PutFixed(bytes, static_cast<float>(1 + Mix(hash, i) % 7) / 8.0F);
+  }
+  builder.AppendBytes(bytes);
+}
+
 void AppendVector(const FieldSchema& field, uint64_t number, model::ColumnBuilder& builder) {
+  if (field.type == DataType::kSparseFloatVector) return AppendSparse(field, number, builder);
   std::string bytes;
   const size_t width = model::FixedWidth(field.type, field.dim);
   while (bytes.size() < width) {
@@ -122,6 +134,8 @@ SchemaPtr EverySchema(DataType key_type) {
   fields.push_back(Field(123, "bf16", DataType::kBFloat16Vector, true, 4));
   fields.push_back(Field(124, "i8", DataType::kInt8Vector, false, 7));
   fields.push_back(Field(125, "bits", DataType::kBinaryVector, true, 16));
+  fields.push_back(Field(127, "sparse", DataType::kSparseFloatVector, false));
+  fields.push_back(Field(128, "nullable_sparse", DataType::kSparseFloatVector, true));
   fields.push_back(Field(126, "$meta", DataType::kJson, true));
   fields.back().is_dynamic = true;
   schema->enable_dynamic_field = true;
@@ -145,6 +159,7 @@ SchemaPtr WithNewFields(const SchemaPtr& schema) {
   newer->fields.back().default_value = int64_t{42};
   newer->fields.push_back(Field(141, "null", DataType::kVarChar, true));
   newer->fields.push_back(Field(142, "new_v", DataType::kFloatVector, true, 4));
+  newer->fields.push_back(Field(143, "new_sparse", DataType::kSparseFloatVector, true));
   return newer;
 }
 

@@ -25,13 +25,16 @@ inline constexpr model::FieldId kText{108};
 inline constexpr model::FieldId kJson{109};
 inline constexpr model::FieldId kVector{120};
 inline constexpr model::FieldId kNullableVector{121};
+inline constexpr model::FieldId kSparse{127};
+inline constexpr model::FieldId kNullableSparse{128};
+inline constexpr model::FieldId kNewSparse{143};  ///< of WithNewFields()
 inline constexpr uint32_t kDim = 8;
 
-/// Scalars and arrays of every type, six vector fields, `$meta`; every second field is nullable.
+/// Scalars and arrays of every type, eight vector fields, `$meta`; every second field is nullable.
 SchemaPtr EverySchema(model::DataType key_type = model::DataType::kInt64);
 /// A key, an INT64 and one float vector.
 SchemaPtr SmallSchema(uint32_t dim = kDim);
-/// `schema` and two scalar fields and a vector field that older segments lack.
+/// `schema` and two scalar fields and two vector fields that older segments lack.
 SchemaPtr WithNewFields(const SchemaPtr& schema);
 
 /// The values of a field for rows of the given numbers.

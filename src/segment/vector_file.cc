@@ -9,8 +9,11 @@ namespace kite::segment {
 namespace {
 
 constexpr std::string_view kRowsMagic = "KITEVROW";
+constexpr std::string_view kSparseMagic = "KITESPRS";
 constexpr size_t kNpyHeaderBytes = 4096;
 constexpr size_t kNpyPreludeBytes = 10;  // magic, version, length of the dictionary
+
+bool IsSparse(model::DataType type) { return type == model::DataType::kSparseFloatVector; }
 
 /// numpy has no bfloat16 and no bits: those are written as what they are in memory.
 std::string_view NpyElement(model::DataType type) {
@@ -53,8 +56,8 @@ Result<Present> FindPresent(const ColumnScan& scan, uint64_t rows) {
 
 }  // namespace
 
-std::string VectorFileName(model::FieldId field) {
-  return "vector_" + std::to_string(field.value()) + ".npy";
+std::string VectorFileName(const model::FieldSchema& field) {
+  return "vector_" + std::to_string(field.id.value()) + (IsSparse(field.type) ? ".sparse" : ".npy");
 }
 
 std::string VectorRowsFileName(model::FieldId field) {
@@ -74,6 +77,47 @@ std::string NpyHeader(model::DataType type, uint32_t dim, uint64_t count) {
   return header;
 }
 
+namespace {
+
+Status Changed(const model::FieldSchema& field) {
+  return Status::Internal("the vectors of field " + field.name +
+                          " changed while they were written");
+}
+
+Status WriteDense(ChecksummedWriter& writer, const model::FieldSchema& field, uint64_t count,
+                  const ColumnScan& scan) {
+  const std::string header = NpyHeader(field.type, field.dim, count);
+  KITE_RETURN_IF_ERROR(writer.Append(header));
+  KITE_RETURN_IF_ERROR(
+      scan([&](const model::Column& column) { return writer.Append(column.data.view()); }));
+  const uint64_t size = header.size() + count * model::FixedWidth(field.type, field.dim);
+  return writer.size() == size ? Status() : Changed(field);
+}
+
+/// The offsets come first, so the vectors are read twice.
+Status WriteSparse(ChecksummedWriter& writer, const model::FieldSchema& field, uint64_t rows,
+                   const ColumnScan& scan) {
+  std::vector<uint64_t> offsets = {0};
+  offsets.reserve(rows + 1);
+  KITE_RETURN_IF_ERROR(scan([&](const model::Column& column) {
+    for (size_t row = 0; row < column.rows; ++row) {
+      offsets.push_back(offsets.back() + column.Bytes(row).size() / sizeof(engine::SparseEntry));
+    }
+    return Status();
+  }));
+  if (offsets.size() != rows + 1) return Changed(field);
+  KITE_RETURN_IF_ERROR(
+      writer.Append(EncodeHeader(kSparseMagic, {.rows = rows, .counts = {offsets.back()}})));
+  KITE_RETURN_IF_ERROR(writer.Append(BytesOf(offsets.data(), offsets.size())));
+  const uint64_t begin = writer.size();
+  KITE_RETURN_IF_ERROR(
+      scan([&](const model::Column& column) { return writer.Append(column.data.view()); }));
+  const uint64_t size = begin + offsets.back() * sizeof(engine::SparseEntry);
+  return writer.size() == size ? Status() : Changed(field);
+}
+
+}  // namespace
+
 Status WriteVectors(const Context& context, store::ObjectStore& objects, const std::string& prefix,
                     const model::FieldSchema& field, uint64_t rows, const ColumnScan& scan,
                     std::vector<FileMeta>& files) {
@@ -81,16 +125,10 @@ Status WriteVectors(const Context& context, store::ObjectStore& objects, const s
   if (field.nullable) {
     KITE_ASSIGN_OR_RETURN(present, FindPresent(scan, rows));
   }
-  KITE_ASSIGN_OR_RETURN(
-      auto writer, ChecksummedWriter::Open(context, objects, prefix + VectorFileName(field.id)));
-  const std::string header = NpyHeader(field.type, field.dim, present.count);
-  KITE_RETURN_IF_ERROR(writer->Append(header));
-  KITE_RETURN_IF_ERROR(
-      scan([&](const model::Column& column) { return writer->Append(column.data.view()); }));
-  if (writer->size() != header.size() + present.count * model::FixedWidth(field.type, field.dim)) {
-    return Status::Internal("the vectors of field " + field.name +
-                            " changed while they were written");
-  }
+  KITE_ASSIGN_OR_RETURN(auto writer,
+                        ChecksummedWriter::Open(context, objects, prefix + VectorFileName(field)));
+  KITE_RETURN_IF_ERROR(IsSparse(field.type) ? WriteSparse(*writer, field, rows, scan)
+                                            : WriteDense(*writer, field, present.count, scan));
   KITE_ASSIGN_OR_RETURN(FileMeta file, writer->Finish());
   files.push_back(std::move(file));
   if (present.count == rows) return {};
@@ -112,27 +150,64 @@ Result<std::shared_ptr<const VectorFile>> VectorFile::Open(const Context& contex
   source.type = static_cast<engine::VectorType>(field.type);  // Milvus's numbers in both
   source.dim = field.dim;
   source.rows = meta.rows;
-  const FileMeta* file = FindFile(meta, VectorFileName(field.id));
-  if (file == nullptr) return result;
-
+  const FileMeta* file = FindFile(meta, VectorFileName(field));
+  if (file == nullptr) {
+    if (IsSparse(field.type)) {
+      result->no_entries_.assign(meta.rows + 1, 0);
+      source.count = meta.rows;
+      source.entry_offsets = result->no_entries_;
+    }
+    return result;
+  }
   KITE_ASSIGN_OR_RETURN(result->data_, MapFile(context, objects, *file));
-  const std::string_view bytes = result->data_->bytes();
+  const FileMeta* rows = FindFile(meta, VectorRowsFileName(field.id));
+  KITE_RETURN_IF_ERROR(IsSparse(field.type)
+                           ? result->MapSparse(*file, meta.rows)
+                           : result->MapDense(*file, field, meta.rows, rows != nullptr));
+  if (rows != nullptr) {
+    KITE_RETURN_IF_ERROR(result->MapRows(context, objects, *rows, meta.rows));
+  }
+  return result;
+}
+
+Status VectorFile::MapDense(const FileMeta& file, const model::FieldSchema& field, uint64_t rows,
+                            bool nulls) {
+  const std::string_view bytes = data_->bytes();
   const size_t width = model::FixedWidth(field.type, field.dim);
   if (width == 0 || bytes.size() < kNpyHeaderBytes ||
       (bytes.size() - kNpyHeaderBytes) % width != 0) {
-    return CorruptFile(file->key, "has a size that does not fit its vectors");
+    return CorruptFile(file.key, "has a size that does not fit its vectors");
   }
-  source.count = (bytes.size() - kNpyHeaderBytes) / width;
-  if (bytes.substr(0, kNpyHeaderBytes) != NpyHeader(field.type, field.dim, source.count)) {
-    return CorruptFile(file->key, "has a header that does not fit its vectors");
+  source_.count = (bytes.size() - kNpyHeaderBytes) / width;
+  if (bytes.substr(0, kNpyHeaderBytes) != NpyHeader(field.type, field.dim, source_.count)) {
+    return CorruptFile(file.key, "has a header that does not fit its vectors");
   }
-  source.data = reinterpret_cast<const std::byte*>(bytes.data() + kNpyHeaderBytes);
-  if (const FileMeta* rows = FindFile(meta, VectorRowsFileName(field.id)); rows != nullptr) {
-    KITE_RETURN_IF_ERROR(result->MapRows(context, objects, *rows, meta.rows));
-  } else if (source.count != meta.rows) {
-    return CorruptFile(file->key, "has another number of vectors than its segment has rows");
+  if (!nulls && source_.count != rows) {
+    return CorruptFile(file.key, "has another number of vectors than its segment has rows");
   }
-  return result;
+  source_.data = reinterpret_cast<const std::byte*>(bytes.data() + kNpyHeaderBytes);
+  return {};
+}
+
+Status VectorFile::MapSparse(const FileMeta& file, uint64_t rows) {
+  const std::string_view bytes = data_->bytes();
+  KITE_ASSIGN_OR_RETURN(const FileHeader header, DecodeHeader(bytes, kSparseMagic, file.key));
+  const uint64_t begin = sizeof(header) + (rows + 1) * sizeof(uint64_t);
+  if (header.rows != rows || bytes.size() < begin ||
+      (bytes.size() - begin) / sizeof(engine::SparseEntry) != header.counts[0] ||
+      (bytes.size() - begin) % sizeof(engine::SparseEntry) != 0) {
+    return CorruptFile(file.key, "has sizes that do not fit its segment");
+  }
+  const std::span offsets(reinterpret_cast<const uint64_t*>(bytes.data() + sizeof(header)),
+                          rows + 1);
+  if (offsets.front() != 0 || offsets.back() != header.counts[0] ||
+      !std::is_sorted(offsets.begin(), offsets.end())) {
+    return CorruptFile(file.key, "has offsets that do not fit its vectors");
+  }
+  source_.count = rows;
+  source_.entry_offsets = offsets;
+  source_.data = reinterpret_cast<const std::byte*>(bytes.data() + begin);
+  return {};
 }
 
 Status VectorFile::MapRows(const Context& context, store::ObjectStore& objects,
@@ -140,18 +215,28 @@ Status VectorFile::MapRows(const Context& context, store::ObjectStore& objects,
   KITE_ASSIGN_OR_RETURN(rows_, MapFile(context, objects, file));
   const std::string_view bytes = rows_->bytes();
   KITE_ASSIGN_OR_RETURN(const FileHeader header, DecodeHeader(bytes, kRowsMagic, file.key));
-  if (header.rows != rows || header.counts[0] != source_.count || source_.count > rows ||
-      bytes.size() != sizeof(header) + source_.count * sizeof(engine::Row)) {
+  const bool sparse = !source_.entry_offsets.empty();
+  const uint64_t count = header.counts[0];
+  if (header.rows != rows || count > rows || (!sparse && count != source_.count) ||
+      bytes.size() != sizeof(header) + count * sizeof(engine::Row)) {
     return CorruptFile(file.key, "has sizes that do not fit its segment");
   }
-  source_.row_of = {reinterpret_cast<const engine::Row*>(bytes.data() + sizeof(header)),
-                    source_.count};
+  present_ = {reinterpret_cast<const engine::Row*>(bytes.data() + sizeof(header)), count};
   uint64_t next = 0;
-  for (const engine::Row row : source_.row_of) {
+  for (const engine::Row row : present_) {
     if (row < next || row >= rows) return CorruptFile(file.key, "has rows that do not rise");
     next = uint64_t{row} + 1;
   }
+  if (!sparse) source_.row_of = present_;
   return {};
+}
+
+std::optional<size_t> VectorFile::PositionOf(engine::Row row) const {
+  if (!data_) return std::nullopt;
+  if (!rows_) return row;
+  const auto found = std::lower_bound(present_.begin(), present_.end(), row);
+  if (found == present_.end() || *found != row) return std::nullopt;
+  return found - present_.begin();
 }
 
 model::Column VectorFile::Fetch(const model::FieldSchema& field,
@@ -160,19 +245,27 @@ model::Column VectorFile::Fetch(const model::FieldSchema& field,
   builder.Reserve(rows.size());
   const size_t width = model::FixedWidth(field.type, field.dim);
   const auto* data = reinterpret_cast<const char*>(source_.data);
+  const auto offsets = source_.entry_offsets;
   for (const engine::Row row : rows) {
-    size_t position = row;
-    if (source_.count != source_.rows) {
-      const auto it = std::lower_bound(source_.row_of.begin(), source_.row_of.end(), row);
-      if (it == source_.row_of.end() || *it != row) {
-        builder.AppendNull();
-        continue;
-      }
-      position = it - source_.row_of.begin();
+    const std::optional<size_t> position = PositionOf(row);
+    if (!position) {
+      builder.AppendNull();
+    } else if (IsSparse(field.type)) {
+      builder.AppendBytes({data + offsets[row] * sizeof(engine::SparseEntry),
+                           (offsets[row + 1] - offsets[row]) * sizeof(engine::SparseEntry)});
+    } else {
+      builder.AppendBytes({data + *position * width, width});
     }
-    builder.AppendBytes({data + position * width, width});
   }
   return builder.Finish();
+}
+
+size_t VectorFile::memory_bytes() const {
+  if (source_.entry_offsets.empty()) {
+    return source_.count * engine::VectorBytes(source_.type, source_.dim);
+  }
+  return source_.entry_offsets.size_bytes() +
+         source_.entry_offsets.back() * sizeof(engine::SparseEntry);
 }
 
 }  // namespace kite::segment

@@ -1,10 +1,13 @@
-// vector_<field>.npy and vector_<field>.rows: the vectors of one field, mapped as they are by
-// numpy, by us and by indexes.
+// vector_<field>.npy (sparse vectors: vector_<field>.sparse) and vector_<field>.rows: the vectors
+// of one field, mapped as they are by numpy, by us and by indexes.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "base/context.h"
 #include "kite/engine/index.h"
@@ -14,7 +17,8 @@
 
 namespace kite::segment {
 
-[[nodiscard]] std::string VectorFileName(model::FieldId field);      ///< "vector_101.npy"
+/// "vector_101.npy", "vector_101.sparse"
+[[nodiscard]] std::string VectorFileName(const model::FieldSchema& field);
 [[nodiscard]] std::string VectorRowsFileName(model::FieldId field);  ///< "vector_101.rows"
 
 /// The header of a NumPy file (format 1.0) with `count` vectors: 4096 bytes, so that the data
@@ -40,18 +44,26 @@ class VectorFile {
                                                         const SegmentMeta& meta,
                                                         const model::FieldSchema& field);
 
-  /// With nulls in every row: count == 0 and rows > 0.
+  /// With nulls in every row: count == 0 and rows > 0, or no entries.
   [[nodiscard]] const engine::VectorSource& source() const { return source_; }
   [[nodiscard]] model::Column Fetch(const model::FieldSchema& field,
                                     std::span<const engine::Row> rows) const;
+  /// Bytes that a search may touch.
+  [[nodiscard]] size_t memory_bytes() const;
 
  private:
+  Status MapDense(const FileMeta& file, const model::FieldSchema& field, uint64_t rows, bool nulls);
+  Status MapSparse(const FileMeta& file, uint64_t rows);
   Status MapRows(const Context& context, store::ObjectStore& objects, const FileMeta& file,
                  uint64_t rows);
+  /// The row's vector among those stored; nullopt when it is null.
+  [[nodiscard]] std::optional<size_t> PositionOf(engine::Row row) const;
 
   std::shared_ptr<const store::ObjectView> data_;
   std::shared_ptr<const store::ObjectView> rows_;
   engine::VectorSource source_;
+  std::span<const engine::Row> present_;  ///< rows with a value; empty: all of them
+  std::vector<uint64_t> no_entries_;      ///< offsets of a sparse field without a file
 };
 
 }  // namespace kite::segment

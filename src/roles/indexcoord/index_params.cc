@@ -86,6 +86,24 @@ std::string Take(Properties& params, std::string_view name, std::string_view fal
   return value.empty() ? std::string(fallback) : value;
 }
 
+/// The metrics of a vector field, the default first.
+std::vector<std::string> MetricsOf(const FieldSchema& field) {
+  switch (field.type) {
+    case DataType::kBinaryVector:
+      return {"HAMMING", "JACCARD"};
+    case DataType::kSparseFloatVector:
+      return {"IP"};
+    default:
+      return {"COSINE", "L2", "IP"};
+  }
+}
+
+std::string SupportedMetrics(const FieldSchema& field) {
+  std::string names;
+  for (const std::string& name : MetricsOf(field)) names += (names.empty() ? "" : " ") + name;
+  return "[" + names + "]";
+}
+
 Status CheckVectorIndex(const FieldSchema& field, IndexSpec& spec) {
   if (spec.index_type != kAuto && (Contains(kScalarTypes, spec.index_type) ||
                                    Contains(kScalarTypesNotBuilt, spec.index_type))) {
@@ -96,10 +114,15 @@ Status CheckVectorIndex(const FieldSchema& field, IndexSpec& spec) {
   if (!metric.ok()) {
     return Status::InvalidArgument(
         StatusSubject::kMetric,
-        "metric type not found or not supported, supported: [L2 IP COSINE], but got " +
-            spec.metric + " for field " + field.name);
+        "metric type not found or not supported, supported: " + SupportedMetrics(field) +
+            ", but got " + spec.metric + " for field " + field.name);
   }
   spec.metric = engine::MetricName(*metric);
+  if (*metric == engine::Metric::kBm25) {
+    return Status::InvalidArgument(
+        StatusSubject::kMetric,
+        "only BM25 Function output field support BM25 metric type: field " + field.name);
+  }
   engine::BuildSpec build;
   build.index_type = spec.index_type;
   build.metric = *metric;
@@ -210,7 +233,7 @@ Result<IndexSpec> ParseIndexSpec(const FieldSchema& field, const Properties& ask
   KITE_ASSIGN_OR_RETURN(spec.params, Flatten(asked));
   spec.index_type = Take(spec.params, "index_type", kAuto);
   if (IsVector(field.type)) {
-    spec.metric = Take(spec.params, "metric_type", "COSINE");
+    spec.metric = Take(spec.params, "metric_type", MetricsOf(field).front());
     KITE_RETURN_IF_ERROR(CheckVectorIndex(field, spec));
   } else {
     spec.params.erase("metric_type");

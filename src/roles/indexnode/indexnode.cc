@@ -50,8 +50,7 @@ Result<segment::VectorIndexMeta> IndexNodeImpl::Build(const Context& context, co
   KITE_ASSIGN_OR_RETURN(const engine::VectorSource vectors, sealed->Vectors(task.index->field));
   KITE_ASSIGN_OR_RETURN(const engine::BuildSpec spec, ResolveSpec(task, vectors));
   // The calling thread works as well.
-  const size_t bytes = engine::EstimateBuildBytes(spec, vectors.type, vectors.count, vectors.dim,
-                                                  deps_.build->parallelism() + 1);
+  const size_t bytes = engine::EstimateBuildBytes(spec, vectors, deps_.build->parallelism() + 1);
   KITE_RETURN_IF_ERROR(Reserve(context, task, bytes));
   const Reservation reservation(*this, bytes);
   KITE_ASSIGN_OR_RETURN(const std::unique_ptr<engine::Index> index,

@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/crc32c.h"
-#include "kite/engine/kernels.h"
 #include "roles/proxy/dynamic.h"
 #include "roles/proxy/proxy.h"
+#include "roles/proxy/vectors.h"
 
 namespace kite::roles {
 namespace {
@@ -101,12 +101,23 @@ bool AllFinite(const Column& column) {
   return std::all_of(values, values + column.rows, [](T value) { return std::isfinite(value); });
 }
 
+Status CheckVectors(const FieldSchema& field, const Column& column) {
+  if (field.type != DataType::kSparseFloatVector) {
+    return IsFiniteVector(field.type, column.data.view()) ? Status::Ok() : NanError(field);
+  }
+  for (size_t row = 0; row < column.rows; ++row) {
+    const Status status = CheckSparseBytes(column.Bytes(row));
+    if (!status.ok()) return FieldError(field, std::string(status.message()) + " (row " + std::to_string(row) + ")");
+  }
+  return {};
+}
+
 Status CheckValues(const FieldSchema& field, const Column& column) {
   switch (field.type) {
-    case DataType::kFloatVector: {
-      const size_t count = column.data.size() / sizeof(float);
-      return engine::AllFinite(column.data.As<float>(), count) ? Status::Ok() : NanError(field);
-    }
+    case DataType::kFloatVector:
+    case DataType::kFloat16Vector:
+    case DataType::kBFloat16Vector:
+    case DataType::kSparseFloatVector: return CheckVectors(field, column);
     case DataType::kFloat: return AllFinite<float>(column) ? Status::Ok() : NanError(field);
     case DataType::kDouble: return AllFinite<double>(column) ? Status::Ok() : NanError(field);
     case DataType::kVarChar:

@@ -6,8 +6,8 @@
 #include <limits>
 
 #include "base/crc32c.h"
-#include "kite/engine/kernels.h"
 #include "roles/proxy/proxy.h"
+#include "roles/proxy/vectors.h"
 
 namespace kite::roles {
 namespace {
@@ -87,9 +87,12 @@ Result<const model::FieldSchema*> ResolveField(const model::CollectionSchema& sc
 }
 
 Status DimensionMismatch(std::string_view query, const model::FieldSchema& field) {
-  const std::string length = query.size() % sizeof(float) == 0
-                                 ? std::to_string(query.size() / sizeof(float)) + " dimensions"
-                                 : std::to_string(query.size()) + " bytes, 4 for each dimension are expected";
+  // Dimensions of binary vectors are bits.
+  const size_t width = model::FixedWidth(field.type, 8);
+  const std::string length = 8 * query.size() % width == 0
+                                 ? std::to_string(8 * query.size() / width) + " dimensions"
+                                 : std::to_string(query.size()) + " bytes, " + std::to_string(width / 8) +
+                                       " for each dimension are expected";
   return Status::InvalidArgument(StatusSubject::kField, "vector dimension mismatch: field '" + field.name +
                                                             "' has dim(" + std::to_string(field.dim) +
                                                             "), a query vector has " + length);
@@ -103,10 +106,16 @@ Status CheckQueries(const SearchRequest& request, const model::FieldSchema& fiel
   }
   const size_t bytes = model::FixedWidth(field.type, field.dim);
   for (const std::string_view query : request.queries) {
+    if (field.type == DataType::kSparseFloatVector) {
+      const Status status = CheckSparseBytes(query);
+      if (!status.ok()) {
+        return Status::InvalidArgument(StatusSubject::kField, std::string(status.message()) + ", in a query for field '" +
+                                                                  field.name + "'");
+      }
+      continue;
+    }
     if (query.size() != bytes) return DimensionMismatch(query, field);
-    std::vector<float> aligned(field.dim);
-    std::memcpy(aligned.data(), query.data(), bytes);
-    if (!engine::AllFinite(aligned.data(), aligned.size())) {
+    if (!IsFiniteVector(field.type, query)) {
       return Status::InvalidArgument(StatusSubject::kField, "value 'NaN' or infinity in a query vector is not a number");
     }
   }
@@ -190,7 +199,10 @@ Result<SearchRequest> ProxyImpl::WithVectorsOfKeys(const Context& context, const
                                                                 " has no vector in field '" + field->name +
                                                                 "' to search with: it is null");
     }
-    by_vectors.queries.push_back(vectors->data.view().substr(places[found[i]] * vectors->width(), vectors->width()));
+    by_vectors.queries.push_back(
+        IsVariableWidth(field->type)
+            ? vectors->Bytes(found[i])
+            : vectors->data.view().substr(places[found[i]] * vectors->width(), vectors->width()));
   }
   by_vectors.vector_type = field->type;
   by_vectors.owner = std::move(vectors);

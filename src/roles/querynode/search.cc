@@ -33,14 +33,26 @@ Result<std::vector<query::PinnedSegment>> QueryNodeImpl::Pin(const Context& cont
 
 namespace {
 
-/// The queries as one aligned matrix.
-std::vector<uint64_t> PackQueries(const std::vector<std::string_view>& queries) {
-  const size_t bytes = queries.front().size();
-  std::vector<uint64_t> packed((queries.size() * bytes + 7) / 8);
-  auto* out = reinterpret_cast<char*>(packed.data());
-  for (size_t i = 0; i < queries.size(); ++i) std::memcpy(out + i * bytes, queries[i].data(), bytes);
-  return packed;
-}
+/// The queries one after the other, aligned.
+struct PackedQueries {
+  explicit PackedQueries(const std::vector<std::string_view>& queries, bool sparse) {
+    size_t bytes = 0;
+    for (const std::string_view query : queries) bytes += query.size();
+    words.resize((bytes + 7) / 8);
+    auto* out = reinterpret_cast<char*>(words.data());
+    if (sparse) offsets.push_back(0);
+    for (const std::string_view query : queries) {
+      if (!query.empty()) std::memcpy(out, query.data(), query.size());
+      out += query.size();
+      if (sparse) offsets.push_back(offsets.back() + query.size() / sizeof(engine::SparseEntry));
+    }
+    set = {reinterpret_cast<const std::byte*>(words.data()), queries.size(), offsets};
+  }
+
+  std::vector<uint64_t> words;
+  std::vector<uint64_t> offsets;  ///< of sparse queries
+  engine::QuerySet set;           ///< of the two above
+};
 
 /// How many of the first hits belong to what the plan skips.
 size_t SkippedHits(const std::vector<query::Hit>& hits, const SearchPlan& plan) {
@@ -55,11 +67,12 @@ Result<model::SearchResult> QueryNodeImpl::Search(const Context& context, const 
   KITE_ASSIGN_OR_RETURN(
       const std::vector<query::PinnedSegment> segments,
       Pin(context, {plan.channels, plan.positions, plan.partitions, plan.pinned, plan.keep_history, plan.ignore_growing}));
-  const std::vector<uint64_t> packed = PackQueries(plan.queries);
+  const model::FieldSchema& field_schema = *plan.collection->schema->Find(plan.field);
+  const PackedQueries packed(plan.queries, field_schema.type == model::DataType::kSparseFloatVector);
   query::VectorSearch search;
   search.field = plan.field;
   search.metric = plan.metric;
-  search.queries = {reinterpret_cast<const std::byte*>(packed.data()), plan.queries.size()};
+  search.queries = packed.set;
   search.query_bytes = plan.queries.front().size();
   search.params = plan.params;
   search.with_ties = plan.with_ties;
