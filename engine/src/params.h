@@ -61,6 +61,9 @@ inline constexpr FloatRange kBm25B{"bm25_b", 0.75, 0, 1};
 inline constexpr FloatRange kBm25AverageLength{"bm25_avgdl", 0, 0, 1e30};
 inline constexpr std::string_view kInvertedIndexAlgo = "inverted_index_algo";
 
+/// "true": HNSW without codes of neighbours, less memory and slower searches.
+inline constexpr std::string_view kHnswLean = "lean";
+
 /// AUTOINDEX is HNSW with these, unless the client says otherwise.
 inline constexpr int64_t kAutoM = 16;
 inline constexpr int64_t kAutoEfConstruction = 200;

@@ -19,6 +19,24 @@ constexpr float HalfToFloat(uint16_t half) {
   return std::bit_cast<float>(sign | wide << 23 | mantissa << 13);
 }
 
+/// To the nearest, ties to even; beyond the range to infinity; NaN stays NaN.
+constexpr uint16_t FloatToHalf(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  const auto sign = static_cast<uint16_t>((bits >> 16) & 0x8000U);
+  const uint32_t magnitude = bits & 0x7FFFFFFFU;
+  if (magnitude >= 0x7F800000U) {
+    return static_cast<uint16_t>(sign | 0x7C00U | (magnitude > 0x7F800000U ? 0x200U : 0U));
+  }
+  if (magnitude < 0x38800000U) {  // below 2^-14: a multiple of 2^-24
+    // Adding 2^-1 leaves the multiple in the lowest bits, rounded.
+    const float shifted = std::bit_cast<float>(magnitude) + 0.5F;
+    return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(shifted) - 0x3F000000U));
+  }
+  const uint32_t rounded = magnitude - 0x38000000U + 0xFFFU + ((magnitude >> 13) & 1U);
+  const uint32_t half = rounded >> 13;
+  return static_cast<uint16_t>(sign | (half > 0x7C00U ? 0x7C00U : half));
+}
+
 constexpr float BFloat16ToFloat(uint16_t bfloat) {
   return std::bit_cast<float>(static_cast<uint32_t>(bfloat) << 16);
 }

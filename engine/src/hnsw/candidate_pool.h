@@ -46,6 +46,12 @@ class CandidatePool {
   }
   void MarkExpanded(size_t i) { entries_[i] |= 1; }
 
+  /// All entries, best first.
+  void CopyTo(std::vector<Hit>& hits) const {
+    hits.resize(size_);
+    for (size_t i = 0; i < size_; ++i) hits[i] = PackHit(key(i), node(i));
+  }
+
   [[nodiscard]] size_t size() const { return size_; }
   [[nodiscard]] bool full() const { return size_ == capacity_; }
   [[nodiscard]] uint32_t node(size_t i) const { return HitRow(entries_[i]) >> 1; }

@@ -100,7 +100,7 @@ Result<Codes> Codes::Encode(const Context& context, const Vectors& vectors, Metr
       for (size_t j = 0; j < dim; ++j) values[j] -= mean[j];
       int8_t* const code = bytes + id * dim;
       EncodeCentred(values.data(), dim, code, terms[id]);
-      if (metric == Metric::kIP) terms[id].mean_dot = terms[id].scale * Dot(mean, code);
+      if (metric != Metric::kL2) terms[id].mean_dot = terms[id].scale * Dot(mean, code);
     }
     return context.Check();
   }));

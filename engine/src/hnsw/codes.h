@@ -22,7 +22,7 @@ namespace kite::engine {
 struct CodeTerms {
   float scale = 0;     ///< of the code
   float square = 0;    ///< squared length of the decoded vector
-  float mean_dot = 0;  ///< IP: inner product of the mean and the decoded vector; else 0
+  float mean_dot = 0;  ///< inner product of the mean and scale times code; 0 for L2
 };
 
 class Codes {
@@ -70,6 +70,12 @@ class CodeScorer {
     return key;
   }
   void Prefetch(uint32_t id) const;
+  /// The query is about its scale times its code (less the mean for L2).
+  [[nodiscard]] const int8_t* query_code() const { return query_; }
+  [[nodiscard]] float query_scale() const { return terms_.scale; }
+  [[nodiscard]] bool l2() const { return square_weight_ != 0; }
+  /// IP and COSINE: the inner product of the query and the mean.
+  [[nodiscard]] float mean_product() const { return 0.0F - base_; }
 
   /// A key differs from the exact one by more than this only rarely (four standard deviations of
   /// the rounding of both codes, for a vector as long as `id`).

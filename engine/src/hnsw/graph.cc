@@ -24,6 +24,11 @@ size_t Graph::DrawLayer(uint64_t seed, uint32_t id, uint32_t m) {
   return layer;
 }
 
+uint32_t Graph::BaseDegree(uint32_t m) {
+  constexpr uint32_t kDegree = 32;
+  return m >= kDegree ? 2 * kDegree : std::min(2 * m, kDegree);
+}
+
 Result<Graph> Graph::Create(size_t count, uint32_t m, uint64_t seed) {
   std::vector<uint32_t> sizes;
   for (uint32_t id = 0; id < count; ++id) {
@@ -55,19 +60,19 @@ Status Graph::AllocateLayers(size_t count, uint32_t m, const std::vector<uint32_
   meta_.assign(1, static_cast<uint32_t>(upper_sizes.size()));
   meta_.insert(meta_.end(), upper_sizes.begin(), upper_sizes.end());
   const size_t upper = std::accumulate(upper_sizes.begin(), upper_sizes.end(), size_t{0});
-  KITE_ASSIGN_OR_RETURN(links_, Array<uint32_t>::Allocate(count * 2 * m));
+  KITE_ASSIGN_OR_RETURN(links_, Array<uint32_t>::Allocate(count * BaseDegree(m)));
   KITE_ASSIGN_OR_RETURN(upper_nodes_, Array<uint32_t>::Allocate(upper));
   KITE_ASSIGN_OR_RETURN(upper_down_, Array<uint32_t>::Allocate(upper));
   KITE_ASSIGN_OR_RETURN(upper_links_, Array<uint32_t>::Allocate(upper * m));
   std::fill_n(links_.mutable_data(), links_.size(), kNoLink);
   std::fill_n(upper_links_.mutable_data(), upper_links_.size(), kNoLink);
-  SetViews(count, m);
+  SetViews(count, BaseDegree(m), m);
   return {};
 }
 
-void Graph::SetViews(size_t count, uint32_t m) {
+void Graph::SetViews(size_t count, uint32_t base_degree, uint32_t m) {
   layers_.assign(1,
-                 {.links = links_.data(), .degree = 2 * m, .size = static_cast<uint32_t>(count)});
+                 {.links = links_.data(), .degree = base_degree, .size = static_cast<uint32_t>(count)});
   size_t begin = 0;
   for (size_t i = 1; i < meta_.size(); ++i) {
     layers_.push_back({.links = upper_links_.data() + begin * m,
@@ -97,15 +102,18 @@ Result<Graph> Graph::Load(const IndexFileReader& reader, uint32_t m, LoadMode mo
     below = graph.meta_[i];
     upper += below;
   }
+  // Files of the first version have 2M links per node.
+  const uint64_t links = reader.Size(SectionId::kGraphLinks) / sizeof(uint32_t);
+  const uint32_t degree = links == count * BaseDegree(m) ? BaseDegree(m) : 2 * m;
   KITE_ASSIGN_OR_RETURN(graph.links_,
-                        reader.Read<uint32_t>(SectionId::kGraphLinks, count * 2 * m, mode));
+                        reader.Read<uint32_t>(SectionId::kGraphLinks, count * degree, mode));
   KITE_ASSIGN_OR_RETURN(graph.upper_nodes_,
                         reader.Read<uint32_t>(SectionId::kGraphUpperNodes, upper, mode));
   KITE_ASSIGN_OR_RETURN(graph.upper_down_,
                         reader.Read<uint32_t>(SectionId::kGraphUpperDown, upper, mode));
   KITE_ASSIGN_OR_RETURN(graph.upper_links_,
                         reader.Read<uint32_t>(SectionId::kGraphUpperLinks, upper * m, mode));
-  graph.SetViews(count, m);
+  graph.SetViews(count, degree, m);
   for (size_t level = 1; level < graph.layers(); ++level) {
     const GraphLayer& layer = graph.layer(level);
     for (uint32_t i = 0; i < layer.size; ++i) {

@@ -2,7 +2,7 @@
 //
 // Source: Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using
 // Hierarchical Navigable Small World graphs" (2016). Layer 0 holds every vector with at most 2M
-// links, each layer above about 1/M of the nodes below with at most M links. A node is addressed by
+// links (BaseDegree), each layer above about 1/M of the nodes below with at most M links. A node is addressed by
 // its position in the layer; in layer 0 the position is the vector's id. Links of one node are
 // contiguous, `degree` slots, ended by kNoLink when fewer. The walk begins at position 0 of the
 // highest layer.
@@ -60,6 +60,9 @@ class Graph {
   /// The layer that a vector reaches, drawn from the seed: layer l or higher with probability M^-l.
   [[nodiscard]] static size_t DrawLayer(uint64_t seed, uint32_t id, uint32_t m);
 
+  /// Links per node in layer 0: 2M up to 32 or, from M = 32 on, 64. More make walks slower.
+  [[nodiscard]] static uint32_t BaseDegree(uint32_t m);
+
   /// A graph of `count` vectors with all nodes placed and no links.
   static Result<Graph> Create(size_t count, uint32_t m, uint64_t seed);
   /// Corruption when an upper layer does not verify.
@@ -80,7 +83,7 @@ class Graph {
 
  private:
   Status AllocateLayers(size_t count, uint32_t m, const std::vector<uint32_t>& upper_sizes);
-  void SetViews(size_t count, uint32_t m);
+  void SetViews(size_t count, uint32_t base_degree, uint32_t m);
 
   std::vector<uint32_t> meta_;  ///< number of upper layers, then the size of each from layer 1 on
   Array<uint32_t> links_;

@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "hnsw/builder.h"
+#include "hnsw/neighbor_walk.h"
+#include "search/top_k.h"
 
 namespace kite::engine {
 namespace {
@@ -18,13 +20,20 @@ uint32_t ValidInt(const BuildSpec& spec, const IntRange& range) {
   return static_cast<uint32_t>(*IntParam(spec.params, range));
 }
 
+bool IsLean(const BuildSpec& spec) {
+  const auto lean = spec.params.find(kHnswLean);
+  return lean != spec.params.end() && lean->second == "true";
+}
+
 }  // namespace
 
-HnswIndex::HnswIndex(BuildSpec spec, Vectors vectors, Codes codes, Graph graph)
+HnswIndex::HnswIndex(BuildSpec spec, Vectors vectors, Codes codes, Graph graph,
+                     NeighborCodes neighbors)
     : DenseIndex(std::move(spec), std::move(vectors)),
       m_(ValidInt(this->spec(), kHnswM)),
       codes_(std::move(codes)),
-      graph_(std::move(graph)) {}
+      graph_(std::move(graph)),
+      neighbors_(std::move(neighbors)) {}
 
 Result<std::unique_ptr<Index>> HnswIndex::Build(const Context& context, const BuildSpec& spec,
                                                 Vectors vectors, Executor& executor,
@@ -37,7 +46,13 @@ Result<std::unique_ptr<Index>> HnswIndex::Build(const Context& context, const Bu
                       spec.seed, graph);
   builder.SetTwins(twins);
   KITE_RETURN_IF_ERROR(builder.Run(executor, progress));
-  return std::make_unique<HnswIndex>(spec, std::move(vectors), std::move(codes), std::move(graph));
+  NeighborCodes neighbors;
+  if (!IsLean(spec)) {
+    KITE_ASSIGN_OR_RETURN(neighbors, NeighborCodes::Build(context, codes, spec.metric, graph,
+                                                          spec.seed, executor));
+  }
+  return std::make_unique<HnswIndex>(spec, std::move(vectors), std::move(codes), std::move(graph),
+                                     std::move(neighbors));
 }
 
 Result<std::unique_ptr<Index>> HnswIndex::Load(const IndexFileReader& reader, Vectors vectors,
@@ -50,7 +65,10 @@ Result<std::unique_ptr<Index>> HnswIndex::Load(const IndexFileReader& reader, Ve
                        ? Codes::Load(reader, mode)
                        : Codes::Encode(Context(), vectors, spec.metric, executor));
   KITE_ASSIGN_OR_RETURN(Graph graph, Graph::Load(reader, ValidInt(spec, kHnswM), mode));
-  return std::make_unique<HnswIndex>(spec, std::move(vectors), std::move(codes), std::move(graph));
+  KITE_ASSIGN_OR_RETURN(NeighborCodes neighbors,
+                        NeighborCodes::Load(reader, codes, graph.layer(0).degree, mode));
+  return std::make_unique<HnswIndex>(spec, std::move(vectors), std::move(codes), std::move(graph),
+                                     std::move(neighbors));
 }
 
 size_t HnswIndex::EstimateStructureBytes(const BuildSpec& spec, size_t count, uint32_t dim) {
@@ -58,8 +76,10 @@ size_t HnswIndex::EstimateStructureBytes(const BuildSpec& spec, size_t count, ui
   // Expected n / (M - 1) nodes above layer 0; five standard deviations bound the draw.
   const double upper = static_cast<double>(count) / static_cast<double>(m - 1);
   const auto upper_max = static_cast<size_t>(upper + 5 * std::sqrt(upper) + 8);
-  return Codes::EstimateBytes(count, dim) + count * 2 * m * sizeof(uint32_t) +
-         upper_max * (m + 2) * sizeof(uint32_t);
+  const uint32_t degree = Graph::BaseDegree(static_cast<uint32_t>(m));
+  return Codes::EstimateBytes(count, dim) + count * degree * sizeof(uint32_t) +
+         upper_max * (m + 2) * sizeof(uint32_t) +
+         (IsLean(spec) ? 0 : NeighborCodes::EstimateBytes(count, dim, degree));
 }
 
 size_t HnswIndex::EstimatePeakBytes(const BuildSpec& spec, size_t count, uint32_t dim,
@@ -67,7 +87,9 @@ size_t HnswIndex::EstimatePeakBytes(const BuildSpec& spec, size_t count, uint32_
   const size_t ef = std::min<size_t>(ValidInt(spec, kHnswEfConstruction), count);
   const size_t m = ValidInt(spec, kHnswM);
   const size_t worker = count / 8 + 4 * ef * sizeof(Hit) + 32 * m * sizeof(uint32_t) + 4096;
-  return EstimateStructureBytes(spec, count, dim) + count + threads * worker;
+  const size_t neighbors = IsLean(spec) ? 0 : NeighborCodes::EstimatePeakBytes(
+                                                   count, dim, Graph::BaseDegree(static_cast<uint32_t>(m)));
+  return EstimateStructureBytes(spec, count, dim) + count + std::max(threads * worker, neighbors);
 }
 
 size_t HnswIndex::EfOf(const SearchJob& job) const {
@@ -106,8 +128,12 @@ Result<bool> HnswIndex::Approximate(const SearchJob& job, size_t wanted) const {
   const CodeScorer scorer = MakeCodeScorer(job);
   GraphWalk walk(graph_, scorer, job.scratch.walk, job.pacer);
   const uint32_t entry = walk.Descend(0);
-  if (job.filter.empty() && !window) {
+  std::vector<Hit>& candidates = job.scratch.walk.expanded;
+  if (job.filter.empty() && !window && !neighbors_.empty()) {
+    NeighborWalk(graph_, scorer, neighbors_, job.scratch.walk, job.pacer).Search(entry, most);
+  } else if (job.filter.empty() && !window) {
     walk.Search(0, {&entry, 1}, most);
+    job.scratch.walk.pool.CopyTo(candidates);
   } else {
     // Whether a vector lies in the window shows only by its exact key.
     const float error = scorer.Error(entry);
@@ -118,9 +144,10 @@ Result<bool> HnswIndex::Approximate(const SearchJob& job, size_t wanted) const {
     const WalkGoal goal{job.params.range ? ef : most, most, HitKey(job.window.last) + error,
                         job.survivors.expected};
     if (!walk.SearchFiltered(entry, goal, accept)) return false;
+    job.scratch.walk.pool.CopyTo(candidates);
   }
   KITE_RETURN_IF_ERROR(job.pacer.status());
-  KITE_RETURN_IF_ERROR(CollectHits(job, scorer, window ? most : wanted));
+  KITE_RETURN_IF_ERROR(CollectHits(job, scorer, candidates, window ? most : wanted));
   std::vector<Hit>& hits = job.scratch.hits;
   if (hits.size() < least) return false;
   hits.erase(hits.begin(), std::lower_bound(hits.begin(), hits.end(), job.window.first));
@@ -128,13 +155,14 @@ Result<bool> HnswIndex::Approximate(const SearchJob& job, size_t wanted) const {
   return true;
 }
 
-Status HnswIndex::CollectHits(const SearchJob& job, const CodeScorer& scorer, size_t wanted) const {
-  const CandidatePool& pool = job.scratch.walk.pool;
+Status HnswIndex::CollectHits(const SearchJob& job, const CodeScorer& scorer,
+                              std::vector<Hit>& candidates, size_t wanted) const {
+  LazyOrder order(candidates);
   std::vector<Hit>& hits = job.scratch.hits;
   std::vector<float>& keys = job.scratch.keys;
   std::vector<uint32_t>& ids = job.scratch.ids;
   hits.clear();
-  for (size_t next = 0; next < pool.size() && job.pacer.status().ok();) {
+  for (size_t next = 0; next < candidates.size() && job.pacer.status().ok();) {
     size_t batch = kRankedAtATime;
     if (hits.size() < wanted) {
       batch = std::min(wanted - hits.size(), job.pacer.batch());
@@ -142,10 +170,13 @@ Status HnswIndex::CollectHits(const SearchJob& job, const CodeScorer& scorer, si
       // Past the wanted number, only nodes whose codes may err so far that they belong to it.
       const auto last = hits.begin() + static_cast<ptrdiff_t>(wanted - 1);
       std::nth_element(hits.begin(), last, hits.end());
-      if (pool.key(next) - scorer.Error(pool.node(next)) > HitKey(*last)) break;
+      const Hit candidate = order.At(next);
+      if (HitKey(candidate) - scorer.Error(HitRow(candidate)) > HitKey(*last)) break;
     }
     ids.clear();
-    for (; next < pool.size() && ids.size() < batch; ++next) ids.push_back(pool.node(next));
+    for (; next < candidates.size() && ids.size() < batch; ++next) {
+      ids.push_back(HitRow(order.At(next)));
+    }
     keys.resize(std::max(keys.size(), ids.size()));
     job.scorer.Ids(ids.data(), ids.size(), keys.data());
     job.pacer.Spend(ids.size());

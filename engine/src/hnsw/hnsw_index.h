@@ -1,17 +1,17 @@
-// HNSW: graph search on 8-bit codes (codes.h), ranked again by the borrowed vectors.
+// HNSW: graph search steered by 1-bit codes of neighbours (neighbor_codes.h) or by 8-bit codes
+// (codes.h), ranked again by the borrowed vectors.
 #pragma once
 
 #include <memory>
 
-#include "hnsw/codes.h"
-#include "hnsw/graph.h"
+#include "hnsw/neighbor_codes.h"
 #include "search/dense_index.h"
 
 namespace kite::engine {
 
 class HnswIndex final : public DenseIndex {
  public:
-  HnswIndex(BuildSpec spec, Vectors vectors, Codes codes, Graph graph);
+  HnswIndex(BuildSpec spec, Vectors vectors, Codes codes, Graph graph, NeighborCodes neighbors);
 
   static Result<std::unique_ptr<Index>> Build(const Context& context, const BuildSpec& spec,
                                               Vectors vectors, Executor& executor,
@@ -29,24 +29,27 @@ class HnswIndex final : public DenseIndex {
   [[nodiscard]] double ApproximateCost(const SearchJob& job, size_t wanted) const override;
   Result<bool> Approximate(const SearchJob& job, size_t wanted) const override;
   [[nodiscard]] size_t StructureBytes() const override {
-    return codes_.memory_bytes() + graph_.memory_bytes();
+    return codes_.memory_bytes() + graph_.memory_bytes() + neighbors_.memory_bytes();
   }
   void AddSections(IndexFileWriter& writer) const override {
     codes_.AddSections(writer);
     graph_.AddSections(writer);
+    neighbors_.AddSections(writer);
   }
 
   [[nodiscard]] CodeScorer MakeCodeScorer(const SearchJob& job) const;
   /// The node itself or a twin of it passes the filter.
   [[nodiscard]] bool Accepts(const SearchJob& job, uint32_t id) const;
-  /// scratch.hits = the nodes of the pool and their twins that pass the filter, with exact keys,
+  /// scratch.hits = those of the candidates and their twins that pass the filter, with exact keys,
   /// best first: those among the `wanted` best, and somewhat more.
-  Status CollectHits(const SearchJob& job, const CodeScorer& scorer, size_t wanted) const;
+  Status CollectHits(const SearchJob& job, const CodeScorer& scorer, std::vector<Hit>& candidates,
+                     size_t wanted) const;
   [[nodiscard]] size_t EfOf(const SearchJob& job) const;
 
   uint32_t m_;
   Codes codes_;
   Graph graph_;
+  NeighborCodes neighbors_;  ///< empty: walks are on 8-bit codes
 };
 
 }  // namespace kite::engine

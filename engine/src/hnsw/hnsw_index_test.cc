@@ -171,6 +171,28 @@ TEST(HnswTypesTest, FindsWhatFlatFindsWithTheSameScores) {
   }
 }
 
+TEST(HnswNeighborCodesTest, SearchesFindWhatFlatFinds) {
+  const Dataset base = Clustered(4000, 72, 40, 11);
+  const Dataset query = Clustered(100, 72, 40, 11, 1);
+  for (const Metric metric : {Metric::kL2, Metric::kIP, Metric::kCosine}) {
+    for (const char* m : {"16", "40"}) {
+      const auto expected = BruteForce(metric, base.source(), query.queries(), {});
+      const BuildSpec spec{.index_type = "HNSW", .metric = metric, .params = {{"M", m}}};
+      const auto index = MustBuild(spec, base.source());
+      BuildSpec lean = spec;
+      lean.params["lean"] = "true";
+      EXPECT_GT(index->memory_bytes(), MustBuild(lean, base.source())->memory_bytes());
+      const SearchParams params{.params = {{"ef", "200"}}};
+      const auto found = MustSearch(*index, query.queries(), params);
+      EXPECT_GE(Recall(metric, expected, found), 0.97) << MetricName(metric) << ", M=" << m;
+      const std::string file = MustSave(*index);
+      const auto loaded = Load(file, base.source(), LoadMode::kMap);
+      ASSERT_TRUE(loaded.ok()) << loaded.status();
+      EXPECT_TRUE(SameHits(found, MustSearch(**loaded, query.queries(), params)));
+    }
+  }
+}
+
 TEST(HnswCodesTest, FilesWithoutCodesAreLoaded) {
   const Dataset data = Clustered(500, 16, 10, 8);
   const auto index = MustBuild({.index_type = "HNSW"}, data.source());

@@ -19,6 +19,13 @@ struct WalkBuffers {
   std::vector<uint32_t> positions;  ///< neighbours of the node that is expanded
   std::vector<uint32_t> ids;        ///< their vectors
   std::vector<float> keys;
+  // Walks by neighbour codes (neighbor_walk.h).
+  std::vector<float> projected;     ///< the query
+  std::vector<uint8_t> tables;      ///< GroupQuery::tables and what aligns them
+  std::vector<float> beam_keys;
+  std::vector<uint32_t> beam_ids;
+  std::vector<float> seen_keys;
+  std::vector<Hit> expanded;
 };
 
 /// What a filtered walk looks for.

@@ -30,6 +30,10 @@ enum class SectionId : uint32_t {
   kGraphCodes = 21,      ///< int8[count * dim]
   kGraphCodeTerms = 22,  ///< float32[count * 3]: scale, square, mean_dot
   kGraphCodeMean = 23,   ///< float32[dim]
+  kGraphProjection = 24,       ///< int8[dims * dim]
+  kGraphProjectionScale = 25,  ///< float32[dims]
+  kGraphNeighborCodes = 26,    ///< uint8[count * groups * bytes of a group]
+  kGraphNeighborUnits = 27,    ///< float32[2]
   kIvfCentroids = 32,  ///< float32[lists * dim]
   kIvfOffsets = 33,    ///< uint32[lists + 1]
   kIvfIds = 34,        ///< uint32[count]

@@ -91,6 +91,19 @@ const Kernels& ActiveKernels() {
   return kernels;
 }
 
+const GraphKernels& GraphKernelsAt(SimdLevel level) {
+#if defined(__x86_64__)
+  if (level >= SimdLevel::kAvx512) return kAvx512GraphKernels;
+  if (level == SimdLevel::kAvx2) return kAvx2GraphKernels;
+#endif
+  return kScalarGraphKernels;
+}
+
+const GraphKernels& ActiveGraphKernels() {
+  static const GraphKernels& kernels = GraphKernelsAt(ActiveSimdLevel());
+  return kernels;
+}
+
 SimdLevel ActiveSimdLevel() { return ActiveKernels().level; }
 
 bool AllFinite(const float* values, size_t n) { return ActiveKernels().all_finite(values, n); }

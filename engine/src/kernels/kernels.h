@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/graph_kernels.h"
 #include "kite/engine/kernels.h"
 
 namespace kite::engine {
@@ -55,6 +56,10 @@ struct Kernels {
 
 /// The kernels of the active level.
 [[nodiscard]] const Kernels& ActiveKernels();
+
+[[nodiscard]] const GraphKernels& ActiveGraphKernels();
+/// Those of a level that KernelsAt() has.
+[[nodiscard]] const GraphKernels& GraphKernelsAt(SimdLevel level);
 
 /// The kernels of one level, or null when this CPU or build lacks it.
 [[nodiscard]] const Kernels* KernelsAt(SimdLevel level);

@@ -1,0 +1,188 @@
+#include "hnsw/neighbor_codes.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/half.h"
+
+namespace kite::engine {
+namespace {
+
+constexpr size_t kNodesPerTask = 1024;
+constexpr size_t kDimsMax = 512;
+/// The largest factor is about this, so that small ones keep their digits.
+constexpr float kFactorMax = 60000;
+
+/// Sets the bit of dimension j for one slot of a group's codes.
+void SetBit(uint8_t* codes, size_t slot, size_t j) {
+  const size_t in16 = j % 16;
+  uint8_t& byte = codes[j / 16 * 64 + (in16 >= 8 ? kGroupSlots : 0) + slot];
+  byte = static_cast<uint8_t>(byte | 1U << (in16 % 8));
+}
+
+/// The factors of one neighbour and its bits.
+struct Encoder {
+  const bool l2;
+  const size_t dims;
+  const float a_unit;
+  const float b_unit;
+
+  /// `offset`: L2: the distance; else a itself.
+  void Encode(const float* node, const float* neighbor, float offset, size_t slot,
+              uint8_t* group) const {
+    uint8_t* const codes = group + GroupBytes(0);
+    float square = 0;
+    float sum = 0;
+    float dot = 0;
+    for (size_t j = 0; j < dims; ++j) {
+      const float r = neighbor[j] - node[j];
+      square += r * r;
+      sum += std::fabs(r);
+      dot += r >= 0 ? node[j] : -node[j];
+      if (r >= 0) SetBit(codes, slot, j);
+    }
+    const float weight = sum > 0 ? square / sum : 0;
+    auto* const factors = reinterpret_cast<uint16_t*>(group);
+    factors[slot] = FloatToHalf((offset + (l2 ? 2 * weight * dot : 0)) / a_unit);
+    factors[kGroupSlots + slot] = FloatToHalf((l2 ? -2 : -1) * weight / b_unit);
+  }
+};
+
+}  // namespace
+
+size_t NeighborCodes::DimsOf(size_t dim) {
+  // A whole index then takes 2.0 times the bytes of float32 vectors of 384 dimensions or more, 2.5
+  // times at 128, 2.8 times at 96.
+  const size_t affordable = (176 * dim / 100 + 157) / 64 * 16;
+  return dim < kDimMin ? 0 : std::min({affordable, (dim + 15) / 16 * 16, kDimsMax});
+}
+
+size_t NeighborCodes::EstimateBytes(size_t count, size_t dim, size_t degree) {
+  const size_t dims = DimsOf(dim);
+  if (count < kCountMin || dims == 0 || degree % kGroupSlots != 0) return 0;
+  return count * degree / kGroupSlots * GroupBytes(dims / 16) + Projection::EstimateBytes(dims, dim) +
+         (2 + dims) * sizeof(float);
+}
+
+size_t NeighborCodes::EstimatePeakBytes(size_t count, size_t dim, size_t degree) {
+  const size_t dims = DimsOf(dim);
+  if (EstimateBytes(count, dim, degree) == 0) return 0;
+  return std::max(count * dims * sizeof(float), Projection::EstimatePeakBytes(dims, dim, count));
+}
+
+Result<NeighborCodes> NeighborCodes::Build(const Context& context, const Codes& codes,
+                                           Metric metric, const Graph& graph, uint64_t seed,
+                                           Executor& executor) {
+  const GraphLayer& layer = graph.layer(0);
+  const size_t count = layer.size;
+  const size_t dims = DimsOf(codes.dim());
+  NeighborCodes neighbor_codes;
+  if (EstimateBytes(count, codes.dim(), layer.degree) == 0) return neighbor_codes;
+  float square_max = 0;
+  for (uint32_t id = 0; id < count; ++id) square_max = std::max(square_max, codes.terms(id).square);
+  if (!std::isnormal(square_max) || square_max > 1e30F) return neighbor_codes;
+  KITE_ASSIGN_OR_RETURN(Projection projection,
+                        Projection::Fit(context, codes, count, dims, seed));
+  if (projection.captured() < kCapturedMin) return neighbor_codes;
+
+  KITE_ASSIGN_OR_RETURN(Array<float> projected, Array<float>::Allocate(count * dims));
+  const size_t tasks = (count + kNodesPerTask - 1) / kNodesPerTask;
+  const auto for_each_node = [&](const auto& work) {
+    return ParallelFor(executor, tasks, 1, [&](size_t task) {
+      const size_t end = std::min(count, (task + 1) * kNodesPerTask);
+      for (size_t id = task * kNodesPerTask; id < end; ++id) work(static_cast<uint32_t>(id));
+      return context.Check();
+    });
+  };
+  float* const projections = projected.mutable_data();
+  KITE_RETURN_IF_ERROR(for_each_node([&](uint32_t id) {
+    projection.Apply(codes.code(id), codes.terms(id).scale, projections + id * dims);
+  }));
+
+  neighbor_codes.groups_per_node_ = layer.degree / kGroupSlots;
+  const size_t group_bytes = GroupBytes(dims / 16);
+  const size_t node_bytes = neighbor_codes.groups_per_node_ * group_bytes;
+  KITE_ASSIGN_OR_RETURN(neighbor_codes.groups_, Array<uint8_t>::Allocate(count * node_bytes));
+  neighbor_codes.projection_ = std::move(projection);
+  neighbor_codes.SetMean(codes);
+  // Bounds of both factors: |r| is at most twice the longest vector, weights are at most |r|.
+  const bool l2 = metric == Metric::kL2;
+  const float longest = std::sqrt(square_max);
+  const float a_max = l2 ? square_max * (4 + 4 * std::sqrt(static_cast<float>(dims)))
+                         : 2 * longest * std::sqrt(neighbor_codes.mean_square_);
+  const float units[2] = {a_max > 0 ? a_max / kFactorMax : 1, 4 * longest / kFactorMax};
+  KITE_ASSIGN_OR_RETURN(neighbor_codes.units_, Array<float>::Copy(units));
+  const Encoder encoder{l2, dims, units[0], units[1]};
+  uint8_t* const groups = neighbor_codes.groups_.mutable_data();
+  KITE_RETURN_IF_ERROR(for_each_node([&](uint32_t id) {
+    const uint32_t* const links = layer.LinksOf(id);
+    uint8_t* const node = groups + id * node_bytes;
+    const CodeScorer scorer(codes, Metric::kL2, id);
+    uint32_t used = 0;
+    while (used < layer.degree && links[used] < count) ++used;
+    std::vector<float> offsets(used);
+    if (l2) {
+      scorer.Ids(links, used, offsets.data());
+    } else {
+      const float own = codes.terms(id).mean_dot;
+      for (uint32_t i = 0; i < used; ++i) offsets[i] = own - codes.terms(links[i]).mean_dot;
+    }
+    for (size_t i = 0; i < used; ++i) {
+      encoder.Encode(projections + id * dims, projections + links[i] * dims, offsets[i],
+                     i % kGroupSlots, node + i / kGroupSlots * group_bytes);
+    }
+  }));
+  return neighbor_codes;
+}
+
+void NeighborCodes::SetMean(const Codes& codes) {
+  std::vector<int8_t> code;
+  mean_.resize(dims());
+  mean_square_ = 0;
+  for (const float value : codes.mean()) mean_square_ += value * value;
+  if (!std::isnormal(mean_square_)) mean_square_ = 0;
+  const CodeScorer mean(codes, Metric::kIP, codes.mean().data(), code);
+  projection_.Apply(mean.query_code(), mean.query_scale(), mean_.data());
+}
+
+GroupQuery NeighborCodes::Prepare(const CodeScorer& scorer, std::vector<float>& projected) const {
+  projected.resize(dims());
+  projection_.Apply(scorer.query_code(), scorer.query_scale(), projected.data());
+  GroupQuery query{.dims16 = dims() / 16, .a_unit = units_[0], .b_unit = units_[1]};
+  if (scorer.l2()) return query;
+  const float share = mean_square_ > 0 ? scorer.mean_product() / mean_square_ : 0;
+  for (size_t j = 0; j < projected.size(); ++j) projected[j] -= share * mean_[j];
+  query.a_unit *= share;
+  return query;
+}
+
+Result<NeighborCodes> NeighborCodes::Load(const IndexFileReader& reader, const Codes& vector_codes,
+                                          uint32_t degree, LoadMode mode) {
+  NeighborCodes codes;
+  const uint64_t dims = reader.Size(SectionId::kGraphProjectionScale) / sizeof(float);
+  if (dims == 0) return codes;
+  if (dims % 16 != 0 || dims > kDimsMax || degree % kGroupSlots != 0) {
+    return Status::Corruption(StatusSubject::kIndex,
+                              "the index file is damaged: neighbour codes of " +
+                                  std::to_string(dims) + " dimensions");
+  }
+  codes.groups_per_node_ = degree / kGroupSlots;
+  KITE_ASSIGN_OR_RETURN(codes.projection_, Projection::Load(reader, dims, mode));
+  const uint64_t bytes =
+      reader.header().count * codes.groups_per_node_ * GroupBytes(dims / 16);
+  KITE_ASSIGN_OR_RETURN(codes.groups_,
+                        reader.Read<uint8_t>(SectionId::kGraphNeighborCodes, bytes, mode));
+  KITE_ASSIGN_OR_RETURN(codes.units_,
+                        reader.Read<float>(SectionId::kGraphNeighborUnits, 2, mode));
+  codes.SetMean(vector_codes);
+  return codes;
+}
+
+void NeighborCodes::AddSections(IndexFileWriter& writer) const {
+  if (empty()) return;
+  projection_.AddSections(writer);
+  writer.Add(SectionId::kGraphNeighborCodes, groups_.span());
+  writer.Add(SectionId::kGraphNeighborUnits, units_.span());
+}
+
+}  // namespace kite::engine

@@ -1,0 +1,79 @@
+// NeighborCodes: beside each node of layer 0 a 1-bit code of every neighbour, so that one read of
+// contiguous memory and one pass of table look-ups estimates the keys of all neighbours.
+//
+// Source: RaBitQ (Gao and Long, 2024) and its use in a graph, SymphonyQG (Gou et al., 2025); here on
+// the leading principal directions only (projection.h), with half-precision factors. For a node u
+// and a neighbour v with r = v - u, x the signs of the projected r, and p(y) the projection of y:
+//
+//   r . y  is about  w * (x . p(y)),  w = |p(r)|^2 / sum |p(r)_j|
+//
+//   L2:          |q - v|^2 is about |q - u|^2 + a + b * (x . p(q)),
+//                a = |r|^2 + 2 w (x . p(u)), b = -2 w
+//   IP, COSINE:  -(q . v)  is about -(q . u) + t a + b * (x . p(q - t m)),
+//                a = -(r . m), b = -w, m the mean of all vectors, t = (q . m) / |m|^2
+//
+// where |q - u|^2 and q . u come from the 8-bit codes. The mean is set apart because it need not lie
+// in the leading directions. Keys so estimated only steer the walk.
+#pragma once
+
+#include "hnsw/graph.h"
+#include "hnsw/projection.h"
+#include "kernels/graph_kernels.h"
+
+namespace kite::engine {
+
+class NeighborCodes {
+ public:
+  /// Smaller indexes do well without.
+  static constexpr size_t kCountMin = 1000;
+  /// With less of the vectors' squared lengths in the leading directions the estimates mislead.
+  static constexpr double kCapturedMin = 0.85;
+
+  /// Codes of 8 bits are as small, and better.
+  static constexpr size_t kDimMin = 48;
+
+  /// How many dimensions a code has, a multiple of 16; 0: none.
+  [[nodiscard]] static size_t DimsOf(size_t dim);
+
+  /// Empty when nodes have no whole groups of links (M < 16), when the vectors are too few, or when
+  /// they spread too evenly.
+  static Result<NeighborCodes> Build(const Context& context, const Codes& codes, Metric metric,
+                                     const Graph& graph, uint64_t seed, Executor& executor);
+  /// Empty when the file has none.
+  static Result<NeighborCodes> Load(const IndexFileReader& reader, const Codes& codes,
+                                    uint32_t degree, LoadMode mode);
+  void AddSections(IndexFileWriter& writer) const;
+
+  static size_t EstimateBytes(size_t count, size_t dim, size_t degree);
+  static size_t EstimatePeakBytes(size_t count, size_t dim, size_t degree);
+  [[nodiscard]] size_t memory_bytes() const {
+    return projection_.memory_bytes() + groups_.bytes() + units_.bytes() +
+           mean_.size() * sizeof(float);
+  }
+
+  [[nodiscard]] bool empty() const { return groups_.empty(); }
+  [[nodiscard]] size_t dims() const { return projection_.dims(); }
+  [[nodiscard]] const Projection& projection() const { return projection_; }
+  [[nodiscard]] size_t groups_per_node() const { return groups_per_node_; }
+  /// The first group of a node; the others follow.
+  [[nodiscard]] const uint8_t* groups(uint32_t node) const {
+    return groups_.data() + static_cast<size_t>(node) * node_bytes();
+  }
+  [[nodiscard]] size_t group_bytes() const { return GroupBytes(dims() / 16); }
+  [[nodiscard]] size_t node_bytes() const { return groups_per_node_ * group_bytes(); }
+  /// The query of a scorer, which is for the codes' metric, against the groups: `projected` receives
+  /// p(q - t m). The tables are left to the caller.
+  [[nodiscard]] GroupQuery Prepare(const CodeScorer& scorer, std::vector<float>& projected) const;
+
+ private:
+  void SetMean(const Codes& codes);
+
+  Projection projection_;
+  size_t groups_per_node_ = 0;
+  Array<uint8_t> groups_;
+  Array<float> units_;  ///< of the factors a and b
+  std::vector<float> mean_;  ///< p(m)
+  float mean_square_ = 0;
+};
+
+}  // namespace kite::engine

@@ -1,0 +1,196 @@
+#include "hnsw/neighbor_walk.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+namespace kite::engine {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr size_t kCacheLine = 64;
+/// Nodes whose memory is fetched ahead of their expansion.
+constexpr size_t kAhead = 2;
+/// Per ef, even where all keys are equal.
+constexpr size_t kExpandedMax = 4;
+/// Largest sum in a table of 16: four of them fit into a byte.
+constexpr float kTableMax = 63;
+/// Where the table of dimensions 4 * quarter of each 16 begins, and its copy 16 bytes behind.
+constexpr std::array<size_t, 4> kTableOf = {0, 64, 32, 96};
+constexpr size_t kTableBytes = 16;
+
+/// Fetches into the second level cache; the first has too few places for a node's memory.
+void PrefetchRange(const void* begin, size_t bytes) {
+  const auto* const first = static_cast<const std::byte*>(begin);
+  for (size_t at = 0; at < bytes; at += kCacheLine) __builtin_prefetch(first + at, 0, 2);
+}
+
+/// Candidates that gather between two calls of Tighten().
+size_t SlackOf(size_t ef) { return std::max<size_t>(16, ef / 4); }
+
+}  // namespace
+
+NeighborWalk::NeighborWalk(const Graph& graph, const CodeScorer& scorer,
+                           const NeighborCodes& codes, WalkBuffers& buffers, Pacer& pacer)
+    : layer_(graph.layer(0)),
+      scorer_(scorer),
+      codes_(codes),
+      kernels_(ActiveGraphKernels()),
+      buffers_(buffers),
+      pacer_(pacer) {
+  PrepareQuery();
+}
+
+void NeighborWalk::PrepareQuery() {
+  const size_t dims = codes_.dims();
+  query_ = codes_.Prepare(scorer_, buffers_.projected);
+  const float* const projected = buffers_.projected.data();
+
+  // A table's entry is the sum of those of four values whose bits are set, less the least such sum.
+  float range_max = 0;
+  float least_sum = 0;
+  float sum = 0;
+  for (size_t j = 0; j < dims; j += 4) {
+    float range = 0;
+    for (size_t i = j; i < j + 4; ++i) {
+      range += std::fabs(projected[i]);
+      least_sum += std::min(projected[i], 0.0F);
+      sum += projected[i];
+    }
+    range_max = std::max(range_max, range);
+  }
+  const float step = range_max / kTableMax;
+  const float inverse = step > 0 && std::isfinite(1 / step) ? 1 / step : 0;
+
+  buffers_.tables.resize(dims / 16 * 128 + kCacheLine);
+  auto* const tables = reinterpret_cast<uint8_t*>(
+      (reinterpret_cast<uintptr_t>(buffers_.tables.data()) + kCacheLine - 1) / kCacheLine *
+      kCacheLine);
+  for (size_t j = 0; j < dims; j += 4) {
+    const float* const v = projected + j;
+    const float least =
+        std::min(v[0], 0.0F) + std::min(v[1], 0.0F) + std::min(v[2], 0.0F) + std::min(v[3], 0.0F);
+    const float low[4] = {-least, v[0] - least, v[1] - least, v[0] + v[1] - least};
+    const float high[4] = {0, v[2], v[3], v[2] + v[3]};
+    uint8_t* const table = tables + j / 16 * 128 + kTableOf[j / 4 % 4];
+    for (size_t h = 0; h < 4; ++h) {
+      for (size_t l = 0; l < 4; ++l) {
+        const float entry = std::clamp((low[l] + high[h]) * inverse + 0.5F, 0.0F, kTableMax);
+        table[h * 4 + l] = static_cast<uint8_t>(static_cast<int32_t>(entry));
+      }
+    }
+    std::copy_n(table, kTableBytes, table + kTableBytes);
+  }
+  // x . p = 2 * (sum where the sign is plus) - (sum of all)
+  query_.tables = tables;
+  query_.sum_scale = 2 * step;
+  query_.sum_offset = 2 * least_sum - sum;
+}
+
+void NeighborWalk::Prefetch(uint32_t node) const {
+  PrefetchRange(codes_.groups(node), codes_.node_bytes());
+  PrefetchRange(layer_.LinksOf(node), layer_.degree * sizeof(uint32_t));
+  scorer_.Prefetch(node);
+}
+
+void NeighborWalk::MakeRoom() {
+  const size_t room = seen_ + codes_.groups_per_node() * kGroupSlots + kBeamSlack;
+  if (buffers_.beam_keys.size() >= room) return;
+  buffers_.beam_keys.resize(2 * room);
+  buffers_.beam_ids.resize(2 * room);
+  buffers_.seen_keys.resize(2 * room);
+}
+
+void NeighborWalk::Expand(uint32_t node) {
+  MakeRoom();
+  const float key = scorer_.One(node);
+  buffers_.expanded.push_back(PackHit(key, node));
+  const uint32_t* const links = layer_.LinksOf(node);
+  const uint8_t* group = codes_.groups(node);
+  for (size_t g = 0; g < codes_.groups_per_node(); ++g, group += codes_.group_bytes()) {
+    float* const keys = buffers_.beam_keys.data() + open_;
+    uint32_t* const ids = buffers_.beam_ids.data() + open_;
+    const size_t n =
+        kernels_.estimate(query_, group, links + g * kGroupSlots, key, bound_, keys, ids);
+    size_t fresh = 0;
+    for (size_t i = 0; i < n; ++i) {
+      const uint32_t id = ids[i];
+      if (id >= layer_.size || !buffers_.visited.Insert(id)) continue;
+      ids[fresh] = id;
+      keys[fresh] = keys[i];
+      buffers_.seen_keys[seen_ + fresh] = keys[i];
+      ++fresh;
+    }
+    open_ += fresh;
+    seen_ += fresh;
+  }
+}
+
+uint32_t NeighborWalk::TakeBest() {
+  if (open_ == 0) return kNoLink;
+  float* const keys = buffers_.beam_keys.data();
+  uint32_t* const ids = buffers_.beam_ids.data();
+  const size_t best = kernels_.find_min(keys, open_);
+  if (!(keys[best] <= bound_)) return kNoLink;
+  const uint32_t node = ids[best];
+  --open_;
+  keys[best] = keys[open_];
+  ids[best] = ids[open_];
+  return node;
+}
+
+void NeighborWalk::Tighten() {
+  constexpr int kSteps = 10;
+  if (seen_ <= ef_) return;
+  float* const seen = buffers_.seen_keys.data();
+  // The bound is between `low`, which too few keys reach, and `high`, which enough do.
+  float low = seen[kernels_.find_min(seen, seen_)];
+  float high = bound_ < kInfinity ? bound_ : *std::max_element(seen, seen + seen_);
+  for (int i = 0; i < kSteps; ++i) {
+    const float middle = low + (high - low) / 2;
+    const size_t reached = kernels_.count_to(seen, seen_, middle);
+    (reached < ef_ ? low : high) = middle;
+    if (reached >= ef_ && reached <= ef_ + ef_ / 16) break;
+  }
+  bound_ = high;
+  seen_ = kernels_.keep_to(seen, nullptr, seen_, bound_);
+  open_ = kernels_.keep_to(buffers_.beam_keys.data(), buffers_.beam_ids.data(), open_, bound_);
+}
+
+void NeighborWalk::Search(uint32_t entry, size_t ef) {
+  ef_ = ef;
+  open_ = 0;
+  seen_ = 0;
+  bound_ = kInfinity;
+  const size_t slack = SlackOf(ef);
+  const size_t expanded_max = kExpandedMax * ef + slack;
+  buffers_.expanded.clear();
+  buffers_.visited.Reset(layer_.size);
+  buffers_.visited.Insert(entry);
+
+  std::array<uint32_t, kAhead> next{};
+  size_t waiting = 1;
+  next[0] = entry;
+  Prefetch(entry);
+  const auto fill = [&] {
+    for (; waiting < kAhead; ++waiting) {
+      const uint32_t node = TakeBest();
+      if (node == kNoLink) return;
+      next[waiting] = node;
+      Prefetch(node);
+    }
+  };
+  while (waiting > 0 && buffers_.expanded.size() < expanded_max) {
+    const uint32_t node = next[0];
+    std::move(next.begin() + 1, next.end(), next.begin());
+    --waiting;
+    fill();
+    Expand(node);
+    if (!pacer_.Spend(2 * codes_.groups_per_node())) return;
+    if (seen_ >= ef + slack) Tighten();
+    fill();
+  }
+}
+
+}  // namespace kite::engine

@@ -1,0 +1,37 @@
+// Projection: the directions in which the vectors of an index spread most, rotated at random.
+//
+// 1-bit codes of few dimensions say most about a vector in the leading principal directions (MRQ:
+// Yang et al., "Quantization meets projection", 2024), and their errors are even when no direction
+// among those is special (RaBitQ: Gao and Long, 2024), hence the rotation. The matrix is int8 with
+// a scale per row, so that a code (codes.h) is projected with integer products.
+#pragma once
+
+#include "hnsw/codes.h"
+
+namespace kite::engine {
+
+class Projection {
+ public:
+  /// Projects to `dims` <= codes.dim() dimensions, found from a sample of the codes.
+  static Result<Projection> Fit(const Context& context, const Codes& codes, size_t count,
+                                size_t dims, uint64_t seed);
+  static Result<Projection> Load(const IndexFileReader& reader, size_t dims, LoadMode mode);
+  void AddSections(IndexFileWriter& writer) const;
+
+  static size_t EstimateBytes(size_t dims, size_t dim) { return dims * (dim + sizeof(float)); }
+  static size_t EstimatePeakBytes(size_t dims, size_t dim, size_t count);
+  [[nodiscard]] size_t memory_bytes() const { return rows_.bytes() + scales_.bytes(); }
+
+  [[nodiscard]] size_t dims() const { return scales_.size(); }
+  /// The share of the sample's squared lengths that the projection keeps, 0-1. Only after Fit.
+  [[nodiscard]] double captured() const { return captured_; }
+  /// out[0..dims) = the projection of scale times code.
+  void Apply(const int8_t* code, float scale, float* out) const;
+
+ private:
+  Array<int8_t> rows_;  ///< dims x dim
+  Array<float> scales_;
+  double captured_ = 0;
+};
+
+}  // namespace kite::engine

@@ -1,0 +1,131 @@
+// Graph kernels for AVX-512 F, BW, DQ and VL.
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#include <limits>
+
+#include "kernels/graph_kernels.h"
+
+namespace kite::engine {
+namespace {
+
+/// 16-bit sums of 32 neighbours: even ones and odd ones apart until the end.
+struct Sums {
+  __m512i all = _mm512_setzero_si512();   ///< of bytes taken as 16-bit numbers
+  __m512i high = _mm512_setzero_si512();  ///< of their upper bytes
+
+  void Add(__m512i bytes) {
+    all = _mm512_add_epi16(all, bytes);
+    high = _mm512_add_epi16(high, _mm512_srli_epi16(bytes, 8));
+  }
+};
+
+/// Sums of the two tables of 64 code bytes, each at most 126.
+inline __m512i LookUp(const uint8_t* tables, const uint8_t* codes) {
+  const __m512i low_bits = _mm512_set1_epi8(15);
+  const __m512i code = _mm512_loadu_si512(codes);
+  const __m512i low =
+      _mm512_shuffle_epi8(_mm512_load_si512(tables), _mm512_and_si512(code, low_bits));
+  const __m512i high = _mm512_shuffle_epi8(
+      _mm512_load_si512(tables + 64), _mm512_and_si512(_mm512_srli_epi16(code, 4), low_bits));
+  return _mm512_add_epi8(low, high);
+}
+
+size_t Estimate(const GroupQuery& query, const uint8_t* group, const uint32_t* links, float base,
+                float bound, float* keys, uint32_t* ids) {
+  Sums sums;
+  const uint8_t* codes = group + 128;
+  const uint8_t* tables = query.tables;
+  size_t t = 0;
+  for (; t + 2 <= query.dims16; t += 2, codes += 128, tables += 256) {
+    sums.Add(_mm512_add_epi8(LookUp(tables, codes), LookUp(tables + 128, codes + 64)));
+  }
+  if (t < query.dims16) sums.Add(LookUp(tables, codes));
+
+  const __m512i even16 = _mm512_sub_epi16(sums.all, _mm512_slli_epi16(sums.high, 8));
+  const __m256i even = _mm256_add_epi16(_mm512_castsi512_si256(even16),
+                                        _mm512_extracti64x4_epi64(even16, 1));
+  const __m256i odd = _mm256_add_epi16(_mm512_castsi512_si256(sums.high),
+                                       _mm512_extracti64x4_epi64(sums.high, 1));
+  const __m256i low = _mm256_unpacklo_epi16(even, odd);
+  const __m256i high = _mm256_unpackhi_epi16(even, odd);
+  const __m256i halves[2] = {_mm256_permute2x128_si256(low, high, 0x20),
+                             _mm256_permute2x128_si256(low, high, 0x31)};
+  size_t n = 0;
+#pragma GCC unroll 2
+  for (size_t h = 0; h < 2; ++h) {
+    const __m512 sum = _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(halves[h]));
+    const auto* const factors = reinterpret_cast<const __m256i*>(group) + h;
+    const __m512 a = _mm512_cvtph_ps(_mm256_loadu_si256(factors));
+    const __m512 b = _mm512_mul_ps(_mm512_cvtph_ps(_mm256_loadu_si256(factors + 2)),
+                                   _mm512_set1_ps(query.b_unit));
+    const __m512 dot = _mm512_fmadd_ps(_mm512_set1_ps(query.sum_scale), sum,
+                                       _mm512_set1_ps(query.sum_offset));
+    const __m512 key = _mm512_fmadd_ps(
+        b, dot, _mm512_fmadd_ps(a, _mm512_set1_ps(query.a_unit), _mm512_set1_ps(base)));
+    const __mmask16 below = _mm512_cmp_ps_mask(key, _mm512_set1_ps(bound), _CMP_LT_OQ);
+    // Compressed in the register: compressing stores are slow on some CPUs.
+    _mm512_storeu_ps(keys + n, _mm512_maskz_compress_ps(below, key));
+    _mm512_storeu_si512(ids + n, _mm512_maskz_compress_epi32(
+                                     below, _mm512_loadu_si512(links + h * 16)));
+    n += static_cast<size_t>(__builtin_popcount(below));
+  }
+  return n;
+}
+
+inline __mmask16 MaskOf(size_t n) {
+  return static_cast<__mmask16>(n < 16 ? (1U << n) - 1 : 0xFFFFU);
+}
+
+size_t FindMin(const float* keys, size_t n) {
+  __m512i at = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  __m512i best_at = at;
+  __m512 best = _mm512_set1_ps(std::numeric_limits<float>::infinity());
+  for (size_t i = 0; i < n; i += 16) {
+    const __m512 key = _mm512_mask_loadu_ps(best, MaskOf(n - i), keys + i);
+    const __mmask16 better = _mm512_cmp_ps_mask(key, best, _CMP_LT_OQ);
+    best = _mm512_mask_mov_ps(best, better, key);
+    best_at = _mm512_mask_mov_epi32(best_at, better, at);
+    at = _mm512_add_epi32(at, _mm512_set1_epi32(16));
+  }
+  const __m512 least = _mm512_set1_ps(_mm512_reduce_min_ps(best));
+  const __mmask16 equal = _mm512_cmp_ps_mask(best, least, _CMP_EQ_OQ);
+  return _mm512_mask_reduce_min_epu32(equal, best_at);
+}
+
+size_t CountTo(const float* keys, size_t n, float bound) {
+  const __m512 to = _mm512_set1_ps(bound);
+  size_t count = 0;
+  for (size_t i = 0; i < n; i += 16) {
+    const __mmask16 mask = MaskOf(n - i);
+    count += static_cast<size_t>(__builtin_popcount(_mm512_mask_cmp_ps_mask(
+        mask, _mm512_maskz_loadu_ps(mask, keys + i), to, _CMP_LE_OQ)));
+  }
+  return count;
+}
+
+size_t KeepTo(float* keys, uint32_t* ids, size_t n, float bound) {
+  const __m512 to = _mm512_set1_ps(bound);
+  size_t kept = 0;
+  for (size_t i = 0; i < n; i += 16) {
+    const __mmask16 mask = MaskOf(n - i);
+    const __m512 key = _mm512_maskz_loadu_ps(mask, keys + i);
+    const __mmask16 keep = _mm512_mask_cmp_ps_mask(mask, key, to, _CMP_LE_OQ);
+    if (ids != nullptr) {
+      const __m512i id = _mm512_maskz_loadu_epi32(mask, ids + i);
+      _mm512_storeu_si512(ids + kept, _mm512_maskz_compress_epi32(keep, id));
+    }
+    _mm512_storeu_ps(keys + kept, _mm512_maskz_compress_ps(keep, key));
+    kept += static_cast<size_t>(__builtin_popcount(keep));
+  }
+  return kept;
+}
+
+}  // namespace
+
+const GraphKernels kAvx512GraphKernels = {Estimate, FindMin, CountTo, KeepTo};
+
+}  // namespace kite::engine
+
+#endif  // defined(__x86_64__)
