@@ -1,11 +1,13 @@
-// kite config show
+// kite config show, kite config check
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
 #include "cli/config_flags.h"
+#include "server/store_check.h"
 
 namespace kite::cli {
 namespace {
@@ -60,6 +62,40 @@ server::ExitCode Show(const ConfigFlags& flags, bool json) {
   return server::ExitCode::kOk;
 }
 
+/// {"stores": [{"store", "where", "ok", "found", "ms"}]}
+nlohmann::ordered_json JsonOf(const std::vector<server::StoreFinding>& findings) {
+  nlohmann::ordered_json stores = nlohmann::ordered_json::array();
+  for (const server::StoreFinding& finding : findings) {
+    stores.push_back({{"store", finding.store},
+                      {"where", finding.where},
+                      {"ok", finding.ok},
+                      {"found", finding.found},
+                      {"ms", finding.ms}});
+  }
+  return {{"stores", stores}};
+}
+
+server::ExitCode Check(const ConfigFlags& flags, bool json) {
+  const Result<server::Config> config = flags.Load();
+  if (!config.ok()) return Fail(config.status());
+  for (const std::string& warning : config->warnings())
+    std::cerr << "kite: warning: " << warning << "\n";
+  const auto findings = server::CheckStores(Context(), *config);
+  if (!findings.ok()) return Fail(findings.status());
+  if (json) {
+    std::cout << JsonOf(*findings).dump(2, ' ', false, nlohmann::json::error_handler_t::replace)
+              << "\n";
+  }
+  bool all_well = true;
+  for (const server::StoreFinding& finding : *findings) {
+    all_well = all_well && finding.ok;
+    if (json) continue;
+    std::cout << (finding.ok ? "ok      " : "FAILED  ") << finding.store << ": " << finding.where
+              << ": " << finding.found << " (" << std::lround(finding.ms) << " ms)\n";
+  }
+  return all_well ? server::ExitCode::kOk : server::ExitCode::kFailure;
+}
+
 }  // namespace
 
 void AddConfigCommand(CLI::App& app, Action& action) {
@@ -77,6 +113,16 @@ void AddConfigCommand(CLI::App& app, Action& action) {
       "  PROXY_PORT=19531 kite config show --json");
   show->callback(
       [flags, json, &action] { action = [flags, json] { return Show(*flags, *json); }; });
+  CLI::App* check = group->add_subcommand("check", "Try each store and print what was found");
+  ConfigFlags::AddTo(*check, *flags);
+  check->add_flag("--json", *json, "As JSON");
+  check->footer(
+      "A bucket or topic that is missing is made, as the server would.\n"
+      "Examples:\n"
+      "  kite config check --config milvus.yaml\n"
+      "  ETCD_ENDPOINTS=etcd:2379 MINIO_ADDRESS=minio:9000 kite config check --json");
+  check->callback(
+      [flags, json, &action] { action = [flags, json] { return Check(*flags, *json); }; });
 }
 
 }  // namespace kite::cli

@@ -153,7 +153,7 @@ Status Config::LoadEnvironment(const std::vector<std::string>& environment) {
       } else if (IsUnusedMilvusDependency(name)) {
         unused_.emplace_back(variable);
         warnings_.push_back(std::string(variable) +
-                            " is set but has no effect: everything is kept in localStorage.path");
+                            " is set but has no effect: docs/stores.md says which stores there are");
       } else if (prefixed && !IsUnusedMilvusKey(name)) {
         WarnUnknown(variable.substr(kEnvironmentPrefix.size()), std::string(variable));
       }

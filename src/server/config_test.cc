@@ -172,13 +172,13 @@ TEST_F(ConfigTest, UnknownKeysAreWarnedAboutWithTheNearest) {
 
 TEST_F(ConfigTest, KeysThatOnlyMilvusNeedsAreAccepted) {
   Write("milvus.yaml",
-        "etcd: {endpoints: [a, b], rootPath: by-dev}\nproxy: {timeTickInterval: 200, accessLog: "
+        "etcd: {log: {level: info}, metaSubPath: meta}\nproxy: {timeTickInterval: 200, accessLog: "
         "{enable: false}}\n"
         "common: {gracefulTime: 5000}\nquotaAndLimits: {dml: {enabled: false}}\n");
   EXPECT_THAT(Load().warnings(), IsEmpty());
   EXPECT_EQ(Load().unused().size(), 6U);
-  Environment("ETCD_ENDPOINTS=etcd:2379");
-  EXPECT_THAT(Load().warnings(), ElementsAre(HasSubstr("ETCD_ENDPOINTS")));
+  Environment("PULSAR_ADDRESS=pulsar:6650");
+  EXPECT_THAT(Load().warnings(), ElementsAre(HasSubstr("PULSAR_ADDRESS")));
 }
 
 TEST_F(ConfigTest, WhatIsNoConfigurationIsRefusedWithNameAndLine) {

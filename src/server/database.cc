@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
+#include <random>
 #include <thread>
 
 #include "base/thread_pool.h"
@@ -16,9 +18,8 @@
 #include "roles/rootcoord/rootcoord.h"
 #include "server/layout.h"
 #include "server/machine_memory.h"
-#include "store/log/file_log_store.h"
-#include "store/meta/rocksdb_meta_store.h"
-#include "store/object/local_object_store.h"
+#include "server/ownership.h"
+#include "server/store_monitor.h"
 
 namespace kite::server {
 namespace {
@@ -67,7 +68,11 @@ class Standalone final : public Database {
     return {proxy_.get(), root_coord_.get(), data_coord_.get(), query_coord_.get(), index_coord_.get()};
   }
 
-  bool Ready(std::string* reason) const override { return query_coord_->Ready(reason); }
+  bool Replaced(std::string* reason) const override { return ownership_ != nullptr && ownership_->lost(reason); }
+
+  bool Ready(std::string* reason) const override {
+    return !Replaced(reason) && !monitor_->Lost(reason) && query_coord_->Ready(reason);
+  }
 
   DatabaseStats Stats() const override {
     DatabaseStats stats;
@@ -97,14 +102,46 @@ class Standalone final : public Database {
   }
 
  private:
-  Status OpenStores(const Context&) {
+  Status OpenStores(const Context& context) {
     KITE_RETURN_IF_ERROR(options_.disk->CreateDirs(options_.data_dir));
     KITE_ASSIGN_OR_RETURN(lock_, LockDataDir(*options_.disk, options_.data_dir));
-    KITE_ASSIGN_OR_RETURN(meta_, store::OpenRocksDbMetaStore(options_.disk, MetaFolder(options_.data_dir), options_.clock));
-    KITE_ASSIGN_OR_RETURN(log_, store::OpenFileLogStore(options_.disk, LogFolder(options_.data_dir),
-                                                        LogOptions(options_.log_bytes_max)));
-    KITE_ASSIGN_OR_RETURN(objects_, store::OpenLocalObjectStore(options_.disk, options_.data_dir));
+    const StoreOptions stores{options_.data_dir, options_.disk, options_.clock, options_.log_bytes_max,
+                              options_.external};
+    KITE_ASSIGN_OR_RETURN(meta_, OpenMeta(stores));
+    if (options_.external.etcd) KITE_RETURN_IF_ERROR(TakeOwnership(context));
+    KITE_ASSIGN_OR_RETURN(log_, OpenLog(context, stores));
+    KITE_ASSIGN_OR_RETURN(objects_, OpenObjects(context, stores));
+    monitor_.emplace(MonitoredStores(), options_.warn, StoreMonitor::Options());
     return {};
+  }
+
+  /// The data folder's lock keeps others from embedded stores; a shared one has an owner.
+  Status TakeOwnership(const Context& context) {
+    OwnerOptions owner;
+    KITE_ASSIGN_OR_RETURN(owner.node_id, NodeId(*options_.disk, options_.data_dir));
+    owner.description = options_.description;
+    owner.database = DescribeMeta(options_.external, options_.data_dir);
+    KITE_ASSIGN_OR_RETURN(ownership_, Ownership::Acquire(context, meta_, std::move(owner)));
+    meta_ = ownership_->store();
+    return {};
+  }
+
+  std::vector<MonitoredStore> MonitoredStores() const {
+    const ExternalStores& external = options_.external;
+    std::vector<MonitoredStore> stores;
+    if (external.etcd) {
+      stores.push_back({"the metadata in " + DescribeMeta(external, ""),
+                        [meta = meta_](const Context& context) { return ProbeMeta(context, *meta); }});
+    }
+    if (external.kafka) {
+      stores.push_back({"the write-ahead log in " + DescribeLog(external, ""),
+                        [log = log_](const Context& context) { return ProbeLog(context, *log); }});
+    }
+    if (external.s3) {
+      stores.push_back({"the objects in " + DescribeObjects(external, ""),
+                        [objects = objects_](const Context& context) { return ProbeObjects(context, *objects); }});
+    }
+    return stores;
   }
 
   Status OpenRoles(const Context& context) {
@@ -178,9 +215,11 @@ class Standalone final : public Database {
   const Context sweep_context_ = Context::Cancellable();
   std::atomic<bool> stopped_{false};
   std::unique_ptr<FileLock> lock_;
+  std::unique_ptr<Ownership> ownership_;  ///< null: metadata is embedded
   std::shared_ptr<store::MetaStore> meta_;
   std::shared_ptr<store::LogStore> log_;
   std::shared_ptr<store::ObjectStore> objects_;
+  std::optional<StoreMonitor> monitor_;
   ThreadPool search_;
   ThreadPool maintain_;  ///< flush, compaction, sweep
   ThreadPool build_;     ///< index builds
@@ -197,6 +236,20 @@ class Standalone final : public Database {
 };
 
 }  // namespace
+
+Result<std::string> NodeId(Disk& disk, const std::string& data_dir) {
+  const std::string path = data_dir + "/node-id";
+  constexpr size_t kLongest = 64;
+  if (Result<std::string> known = disk.Read(path, 0, kLongest); known.ok() && !known->empty()) return known;
+  std::random_device random;
+  const std::string id = std::to_string((uint64_t{random()} << 32) | random());
+  KITE_ASSIGN_OR_RETURN(const std::unique_ptr<AppendFile> file, disk.Create(path + ".new"));
+  KITE_RETURN_IF_ERROR(file->Append(id));
+  KITE_RETURN_IF_ERROR(file->Sync());
+  KITE_RETURN_IF_ERROR(disk.Rename(path + ".new", path));
+  KITE_RETURN_IF_ERROR(disk.SyncDir(data_dir));
+  return id;
+}
 
 Result<std::unique_ptr<FileLock>> LockDataDir(Disk& disk, const std::string& data_dir) {
   Result<std::unique_ptr<FileLock>> lock = disk.Lock(data_dir + "/LOCK");

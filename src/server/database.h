@@ -1,5 +1,5 @@
-// Database: the eight roles of one standalone Kite over three embedded stores, wired up. No globals: a process can
-// hold several.
+// Database: the eight roles of one standalone Kite over its three stores, wired up. No globals: a process can hold
+// several.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +13,7 @@
 #include "base/disk.h"
 #include "base/result.h"
 #include "roles/roles.h"
+#include "server/stores.h"
 
 namespace kite::server {
 
@@ -28,6 +29,8 @@ struct DatabaseOptions {
   uint64_t segment_bytes_target = uint64_t{1} << 30;
   uint64_t log_bytes_max = uint64_t{8} << 30;        ///< hard limit of the write-ahead log
   int64_t index_rows_min = 1024;                     ///< smaller segments are scanned
+  ExternalStores external;                           ///< stores that are not in data_dir
+  std::string description;                           ///< of this server, for others that want the same stores
   model::SchemaLimits schema;                        ///< of collections created from now on
   std::function<void(const std::string&)> warn;      ///< a line for the operator
 };
@@ -46,13 +49,17 @@ struct DatabaseStats {
 
 class Database {
  public:
-  /// Opens stores and channels and replays the log. FailedPrecondition(Disk) when another process has the folder;
-  /// Corruption when the shared parts are damaged (a damaged collection only answers for itself).
+  /// Opens stores and channels and replays the log. FailedPrecondition(Disk) when another process has the folder,
+  /// FailedPrecondition(Node) when one has the stores; Corruption when the shared parts are damaged (a damaged
+  /// collection only answers for itself). See IsStoreOutage() for failures after which it is worth to try again.
   static Result<std::unique_ptr<Database>> Open(const Context& context, const DatabaseOptions& options);
   virtual ~Database() = default;
 
   [[nodiscard]] virtual roles::Roles roles() = 0;
-  /// False with the reason until everything that was loaded before the restart is loaded again.
+  /// True, and why, when another server has taken the stores over: this one must end.
+  [[nodiscard]] virtual bool Replaced(std::string* reason) const = 0;
+  /// False with the reason until everything that was loaded before the restart is loaded again, and while a store is
+  /// lost.
   [[nodiscard]] virtual bool Ready(std::string* reason) const = 0;
   [[nodiscard]] virtual DatabaseStats Stats() const = 0;
   /// Refuses new writes, waits for those under way, ends background work. The destructor calls it.

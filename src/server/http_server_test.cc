@@ -168,6 +168,7 @@ TEST_F(HttpServerTest, IdleCostsNothing) {
 class FakeDatabase final : public Database {
  public:
   roles::Roles roles() override { return {}; }
+  bool Replaced(std::string*) const override { return false; }
   bool Ready(std::string* reason) const override {
     *reason = "loading 3 collections";
     return ready;

@@ -4,6 +4,8 @@
 //   meta/           MetaStore (RocksDB)
 //   log/            LogStore (stream-<n>/)
 //   objects/, tmp/  ObjectStore (segments/, manifests/)
+//   cache/          of objects in S3, when they are kept there
+//   node-id         names the folder to others, when metadata is shared
 //   server.json     pid and addresses, while a server runs
 #pragma once
 
@@ -26,6 +28,9 @@ inline store::FileLogOptions LogOptions(uint64_t bytes_max) {
   options.bytes_max = bytes_max;
   return options;
 }
+
+/// What is in node-id, made at the first call.
+Result<std::string> NodeId(Disk& disk, const std::string& data_dir);
 
 /// FailedPrecondition(Disk) that names the folder when another process has it.
 Result<std::unique_ptr<FileLock>> LockDataDir(Disk& disk, const std::string& data_dir);

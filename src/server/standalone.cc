@@ -17,6 +17,7 @@
 #include "server/metrics.h"
 #include "server/pages.h"
 #include "server/stop_signals.h"
+#include "server/store_config.h"
 
 namespace kite::server {
 namespace {
@@ -31,6 +32,10 @@ constexpr milliseconds kCallsMax{2500};
 constexpr milliseconds kTrimAfter{1000};
 /// How often a starting database is asked whether it is ready.
 constexpr milliseconds kReadyPoll{2};
+/// Between attempts to open stores that are not there.
+constexpr milliseconds kStoreRetry{500};
+/// How often a server with shared stores looks whether they are still its own.
+constexpr milliseconds kReplacedPoll{1000};
 
 LogOptions LogOptionsOf(const Config& config) {
   LogOptions options;
@@ -47,7 +52,12 @@ LogOptions LogOptionsOf(const Config& config) {
   return options;
 }
 
-DatabaseOptions DatabaseOptionsOf(const Config& config, Log& log) {
+std::string HostName() {
+  char name[256] = {};
+  return gethostname(name, sizeof name - 1) == 0 ? name : "an unknown host";
+}
+
+DatabaseOptions DatabaseOptionsOf(const Config& config, const StoreChoice& choice, Log& log) {
   const auto size = [&](const char* key) { return static_cast<size_t>(config.Int(key)); };
   DatabaseOptions options;
   options.data_dir = config.Text("localStorage.path");
@@ -66,6 +76,9 @@ DatabaseOptions DatabaseOptionsOf(const Config& config, Log& log) {
   options.schema.shards_max = static_cast<uint32_t>(config.Int("proxy.maxShardNum"));
   options.schema.name_bytes_max = size("proxy.maxNameLength");
   options.warn = [&log](const std::string& line) { log.Warn(line); };
+  options.external = choice.external;
+  options.description = "process " + std::to_string(getpid()) + " on " + HostName() + " with the data folder '" +
+                        options.data_dir + "'";
   return options;
 }
 
@@ -156,6 +169,8 @@ class Standalone {
           "all data; publish them to trusted networks only",
           {{"grpc", addresses_.grpc}, {"http", addresses_.http}});
     }
+    KITE_ASSIGN_OR_RETURN(stores_, ChooseStores(config_));
+    SayWhereThingsAre();
     KITE_RETURN_IF_ERROR(StartHttp());
     log_.Debug("health pages are open", {{"ms", watch_.Lap()}});
     KITE_RETURN_IF_ERROR(OpenDatabase(signals));
@@ -166,6 +181,15 @@ class Standalone {
   }
 
  private:
+  void SayWhereThingsAre() {
+    for (const std::string& note : stores_.notes) log_.Info(note);
+    if (!stores_.external.any()) return;
+    const std::string& data_dir = config_.Text("localStorage.path");
+    log_.Info("stores", {{"metadata", DescribeMeta(stores_.external, data_dir)},
+                         {"log", DescribeLog(stores_.external, data_dir)},
+                         {"objects", DescribeObjects(stores_.external, data_dir)}});
+  }
+
   Status StartHttp() {
     HttpOptions options;
     options.address = addresses_.http;
@@ -177,13 +201,24 @@ class Standalone {
     return {};
   }
 
-  Status OpenDatabase(const StopSignals& signals) {
-    const DatabaseOptions options = DatabaseOptionsOf(config_, log_);
-    auto database = Database::Open(signals.context(), options);
-    if (!database.ok()) return WithHolder(database.status());
-    database_ = std::move(*database);
-    pages_.SetDatabase(*database_, false);
-    return {};
+  /// A store that is not there is waited for.
+  Status OpenDatabase(StopSignals& signals) {
+    const DatabaseOptions options = DatabaseOptionsOf(config_, stores_, log_);
+    std::string said;
+    while (true) {
+      auto database = Database::Open(signals.context(), options);
+      if (database.ok()) {
+        database_ = std::move(*database);
+        pages_.SetDatabase(*database_, false);
+        return {};
+      }
+      const Status& status = database.status();
+      if (!IsStoreOutage(status, stores_.external)) return WithHolder(status);
+      pages_.SetNotReady("starting: waiting for a store: " + status.message());
+      if (said != status.message()) log_.Warn("waiting for a store: " + status.message());
+      said = status.message();
+      if (signals.WaitFor(kStoreRetry)) return Status::Cancelled();
+    }
   }
 
   Status Serve(StopSignals& signals) {
@@ -214,7 +249,13 @@ class Standalone {
     }
     log_.Debug("loaded collections are there again", {{"ms", watch_.Lap()}});
     KITE_RETURN_IF_ERROR(Announce());
-    signals.Wait();
+    if (!stores_.external.etcd) {
+      signals.Wait();
+      return {};
+    }
+    while (!signals.WaitFor(kReplacedPoll)) {
+      if (database_->Replaced(&reason)) return Status::FailedPrecondition(StatusSubject::kNode, reason);
+    }
     return {};
   }
 
@@ -262,6 +303,7 @@ class Standalone {
   Stopwatch watch_;
   const std::shared_ptr<Disk> disk_;
   Addresses addresses_;
+  StoreChoice stores_;
   Metrics metrics_;
   Pages pages_;
   std::unique_ptr<HttpServer> http_;

@@ -87,6 +87,11 @@ class DataNodeImpl final : public DataNode {
  private:
   using OwnedPtr = std::shared_ptr<OwnedChannel>;
   using WriterPtr = std::shared_ptr<store::LogWriter>;
+  /// Of one stream: opening one waits for the MetaStore and the log, which must not hold up the others.
+  struct StreamWriter {
+    std::mutex mutex;
+    WriterPtr writer;  ///< guarded by mutex; null until used
+  };
   struct CompactionPlan;
   struct LiveObjects;
 
@@ -152,8 +157,7 @@ class DataNodeImpl final : public DataNode {
 
   mutable std::shared_mutex channels_mutex_;
   std::map<model::ChannelId, OwnedPtr> channels_;
-  std::mutex writers_mutex_;
-  std::vector<WriterPtr> writers_;  ///< guarded by writers_mutex_; per stream, null until used
+  std::vector<std::unique_ptr<StreamWriter>> writers_;  ///< per stream
   std::atomic<bool> started_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<size_t> growing_bytes_{0};

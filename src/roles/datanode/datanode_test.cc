@@ -537,6 +537,23 @@ TEST_F(DataNodeTest, ADamagedManifestBreaksItsCollectionOnly) {
   EXPECT_NE(status.message().find((*pointer)->value), std::string::npos) << status;
 }
 
+TEST_F(DataNodeTest, AStoreThatIsAwayBreaksNothing) {
+  ASSERT_TRUE(Write({{1, 10}}).ok());
+  ASSERT_TRUE(node_->Flush(Context(), channel_).ok());
+  ASSERT_TRUE(Write({{2, 20}}).ok());
+  node_.reset();
+  registry_ = std::make_shared<channel::Registry>();
+  node_ = std::make_unique<DataNodeImpl>(
+      DataNodeDeps{meta_, log_, objects_, Clock::System(), registry_, &background_, {}}, options_);
+  node_->SetPeers({&root_, &index_, nullptr});
+  object_faults_->FailNth(store::StoreCall::kRead, 1, store::Fault::kBefore);
+  EXPECT_TRUE(node_->OpenChannel(Context(), root_.collection, 0).Is(StatusKind::kUnavailable));
+  EXPECT_FALSE(registry_->Find(channel_).ok());
+  ASSERT_TRUE(node_->OpenChannel(Context(), root_.collection, 0).ok());
+  ASSERT_TRUE(node_->Start(Context()).ok());
+  EXPECT_EQ(Rows(), (RowMap{{1, 10}, {2, 20}}));
+}
+
 TEST_F(DataNodeTest, ALogThatHasLostFilesBreaksItsCollections) {
   ASSERT_TRUE(Write({{1, 10}}).ok());
   ASSERT_TRUE(node_->Flush(Context(), channel_).ok());

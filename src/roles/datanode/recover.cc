@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "roles/datanode/datanode.h"
+#include "store/outage.h"
 
 namespace kite::roles {
 
@@ -36,6 +37,8 @@ Status DataNodeImpl::OpenChannel(const Context& context, const CollectionPtr& co
                                          collection->schema));
   owned->clock.Observe(model::Timestamp(timestamp_floor_.load()));
   const Status restored = Restore(context, *owned, collection);
+  // A store that is away says nothing about the collection.
+  if (store::IsOutage(restored)) return restored;
   if (!restored.ok()) {
     // The collection answers with the cause; the others go on.
     Warn("collection '" + collection->name() + "' cannot be opened: " + restored.message());
@@ -78,9 +81,12 @@ Status DataNodeImpl::Restore(const Context& context, OwnedChannel& owned, const 
 
 Status DataNodeImpl::Start(const Context& context) {
   KITE_ASSIGN_OR_RETURN(first_own_segment_id_, peers_.root_coord->AllocIds(context, 1));
-  writers_.resize(deps_.log->streams());
+  for (uint32_t stream = 0; stream < deps_.log->streams(); ++stream) {
+    writers_.push_back(std::make_unique<StreamWriter>());
+  }
   for (uint32_t stream = 0; stream < deps_.log->streams(); ++stream) {
     const Status replayed = ReplayStream(context, stream);
+    if (store::IsOutage(replayed)) return replayed;
     if (!replayed.ok()) BreakStream(stream, replayed);
   }
   // One clock for all from here on: a timestamp closed before the restart stays closed.
@@ -105,14 +111,15 @@ Status DataNodeImpl::Start(const Context& context) {
 }
 
 Result<DataNodeImpl::WriterPtr> DataNodeImpl::WriterOf(uint32_t stream) {
-  std::lock_guard lock(writers_mutex_);
-  if (writers_[stream] == nullptr) {
+  StreamWriter& slot = *writers_[stream];
+  std::lock_guard lock(slot.mutex);
+  if (slot.writer == nullptr) {
     store::MetaTxn own;
     own.ops.push_back(store::MetaOp::Put("stream/" + std::to_string(stream) + "/owner", "1"));
     KITE_ASSIGN_OR_RETURN(const int64_t epoch, deps_.meta->Commit(Context(), own));
-    KITE_ASSIGN_OR_RETURN(writers_[stream], deps_.log->OpenWriter(Context(), stream, epoch));
+    KITE_ASSIGN_OR_RETURN(slot.writer, deps_.log->OpenWriter(Context(), stream, epoch));
   }
-  return writers_[stream];
+  return slot.writer;
 }
 
 /// The collections of a damaged stream answer with the cause; the others go on.

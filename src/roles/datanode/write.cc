@@ -175,8 +175,8 @@ Status DataNodeImpl::AppendToLog(uint32_t stream, const std::vector<std::string_
   const Status appended = writer->Append(pieces, done);
   if (!appended.Is(StatusKind::kUnavailable, StatusSubject::kLog)) return appended;
   {
-    std::lock_guard lock(writers_mutex_);
-    if (writers_[stream] == writer) writers_[stream] = nullptr;
+    std::lock_guard lock(writers_[stream]->mutex);
+    if (writers_[stream]->writer == writer) writers_[stream]->writer = nullptr;
   }
   const Result<WriterPtr> next = WriterOf(stream);
   if (!next.ok()) {

@@ -2,12 +2,20 @@
 
 #include <algorithm>
 
+#include "base/sleep.h"
+#include "store/outage.h"
+
 namespace kite::roles {
 
 using model::ChannelId;
 using model::CollectionId;
 using model::IndexId;
 using model::IndexPtr;
+
+namespace {
+/// Before a build is tried again that a lost store has ended.
+constexpr std::chrono::milliseconds kOutagePause{1000};
+}  // namespace
 
 bool BuildQueue::HasIndex(const segment::SegmentMeta& segment, const model::IndexMeta& index) {
   return std::ranges::find(segment.indexes, index.id, &segment::VectorIndexMeta::index) !=
@@ -121,11 +129,13 @@ void BuildQueue::Run(const BuildPtr& build) {
     build->reason =
         "segment " + std::to_string(build->segment.id.value()) + ": " + status.message();
     build->progress = 0;
-    if (++build->attempts >= options_.attempts_max) {
+    // A store that is away is no fault of the segment's.
+    if (!store::IsOutage(status) && ++build->attempts >= options_.attempts_max) {
       build->state = Build::kFailed;
       return;
     }
   }
+  if (store::IsOutage(status)) (void)SleepFor(build->context, kOutagePause);
   work_.Push([this, build] { Run(build); });
 }
 

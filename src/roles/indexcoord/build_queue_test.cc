@@ -62,6 +62,14 @@ TEST_F(IndexCoordTest, FailureIsTriedAgain) {
   EXPECT_EQ(index_node_.builds(), 3);
 }
 
+TEST_F(IndexCoordTest, AStoreThatIsAwayIsNoFailure) {
+  index_node_.Fail(4, Status::Unavailable(StatusSubject::kObject, "the S3 store does not answer"));
+  data_node_.AddSegment(channel_, Segment(1, 4000));
+  Create(Request("vec"));
+  EXPECT_TRUE(EventuallyFinished("vec"));
+  EXPECT_EQ(index_node_.builds(), 5);
+}
+
 TEST_F(IndexCoordTest, FailureForGoodIsReportedWithItsCause) {
   index_node_.Fail(3, Status::IoError(StatusSubject::kDisk, "disk broke"));
   data_node_.AddSegment(channel_, Segment(1, 4000));

@@ -4,7 +4,9 @@
 #include <chrono>
 #include <cmath>
 
+#include "base/sleep.h"
 #include "model/meta_keys.h"
+#include "store/outage.h"
 
 namespace kite::roles {
 
@@ -19,6 +21,8 @@ namespace {
 /// Load answers when the load has ended or after this long: what is small is loaded when the call
 /// returns, and clients need not poll.
 constexpr std::chrono::milliseconds kLoadPatience{200};
+/// Before a load is tried again that a lost store has ended.
+constexpr std::chrono::milliseconds kOutagePause{1000};
 
 Status NotLoaded(const CollectionName& name) {
   return Status::FailedPrecondition(StatusSubject::kCollection,
@@ -319,7 +323,12 @@ void QueryCoordImpl::Run(const EntryPtr& entry) {
     entry->running = true;
     collection = entry->collection;
   }
-  const Status status = LoadChannels(*entry, collection);
+  Status status = LoadChannels(*entry, collection);
+  // A store that is away comes back; until then the collection is being loaded.
+  while (store::IsOutage(status) && SleepFor(entry->context, kOutagePause)) {
+    Warn("collection " + collection->name() + " waits to be loaded: " + status.message());
+    status = LoadChannels(*entry, collection);
+  }
   if (!status.ok() && !entry->context.cancelled()) {
     Fail(entry, status.WithContext("collection " + collection->name() + " cannot be loaded"));
     return;

@@ -257,6 +257,14 @@ TEST_F(QueryCoordTest, FailureIsReportedAndCanBeTriedAgain) {
   EXPECT_EQ(*Progress("docs"), 100);
 }
 
+TEST_F(QueryCoordTest, AStoreThatIsAwayIsWaitedFor) {
+  node_->Fail(1, Status::Unavailable(StatusSubject::kObject, "the S3 store does not answer"));
+  ASSERT_TRUE(Load("docs").ok());
+  while (State("docs") == LoadState::kLoading) std::this_thread::yield();
+  EXPECT_EQ(State("docs"), LoadState::kLoaded);
+  EXPECT_EQ(*Progress("docs"), 100);
+}
+
 TEST_F(QueryCoordTest, ReleaseEndsALoad) {
   node_->Hold(true);
   ASSERT_TRUE(Load("docs").ok());

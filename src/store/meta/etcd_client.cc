@@ -1,11 +1,11 @@
 #include "store/meta/etcd_client.h"
 
 #include <algorithm>
-#include <condition_variable>
 #include <fstream>
 #include <iterator>
 #include <thread>
 
+#include "base/sleep.h"
 #include "etcd_rpc.grpc.pb.h"
 
 namespace kite::store {
@@ -154,12 +154,9 @@ bool EtcdClient::Patience::over() const {
 bool EtcdClient::Patience::Wait() {
   if (over()) return false;
   std::uniform_int_distribution<int64_t> jitter(pause_.count() / 2, pause_.count());
-  const auto until = std::min(end_, steady_clock::now() + milliseconds(jitter(random_)));
+  const auto pause = milliseconds(jitter(random_));
   pause_ = std::min(pause_ * 2, kPauseMax);
-  std::mutex mutex;
-  std::unique_lock lock(mutex);
-  std::condition_variable_any never;
-  never.wait_until(lock, context_.stop_token(), until, [] { return false; });
+  (void)SleepFor(context_.WithDeadline(end_), pause);
   return !over();
 }
 
@@ -205,7 +202,8 @@ void EtcdClient::Leave(const Member& member, bool reconnect) {
   const std::lock_guard lock(mutex_);
   Member& current = members_[current_];
   if (current.channel != member.channel) return;  // somebody else did
-  // A connection that swallows requests is not used again, nor is one that waits before it connects.
+  // A connection that swallows requests is not used again, nor is one that waits before it
+  // connects.
   if (reconnect) current.channel = NewChannel(current.endpoint);
   current_ = (current_ + 1) % members_.size();
 }

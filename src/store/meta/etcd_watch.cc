@@ -3,12 +3,12 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <set>
 #include <thread>
 
+#include "base/sleep.h"
 #include "etcd_rpc.grpc.pb.h"
 #include "store/meta/etcd_txn.h"
 
@@ -122,11 +122,7 @@ void Watcher::Run() {
 }
 
 void Watcher::Pause() {
-  if (context_.cancelled()) return;
-  std::mutex mutex;
-  std::unique_lock lock(mutex);
-  std::condition_variable_any never;
-  never.wait_for(lock, context_.stop_token(), pause_, [] { return false; });
+  (void)SleepFor(context_, pause_);
   pause_ = std::min(pause_ * 2, kPauseMax);
 }
 

@@ -1,0 +1,111 @@
+#include "server/ownership.h"
+
+#include <gtest/gtest.h>
+
+#include "store/meta/memory_meta_store.h"
+
+namespace kite::server {
+namespace {
+
+using std::chrono::milliseconds;
+using store::MetaCompare;
+using store::MetaOp;
+
+class OwnershipTest : public testing::Test {
+ protected:
+  OwnershipTest() {
+    auto opened = store::OpenMemoryMetaStore(store::NewMetaMemory());
+    KITE_CHECK(opened.ok(), "no memory store");
+    meta_ = std::move(*opened);
+  }
+
+  Result<std::unique_ptr<Ownership>> Acquire(const std::string& node_id) {
+    OwnerOptions options;
+    options.node_id = node_id;
+    options.description = "process of " + node_id;
+    options.database = "a test";
+    options.lease = milliseconds(300);
+    return Ownership::Acquire(context_, meta_, options);
+  }
+  Status Put(store::MetaStore& meta, const std::string& key) {
+    return meta.Commit(context_, {{}, {MetaOp::Put(key, "x")}}).status();
+  }
+  void RemoveKey() {
+    ASSERT_TRUE(meta_->Commit(context_, {{}, {MetaOp::Delete("server/owner")}}).ok());
+  }
+
+  const Context context_;
+  std::shared_ptr<store::MetaStore> meta_;
+};
+
+TEST_F(OwnershipTest, AnotherServerIsRefusedAndNamesTheHolder) {
+  const auto one = Acquire("one");
+  ASSERT_TRUE(one.ok()) << one.status();
+  const auto two = Acquire("two");
+  EXPECT_TRUE(two.status().Is(StatusKind::kFailedPrecondition, StatusSubject::kNode))
+      << two.status();
+  EXPECT_NE(two.status().message().find("process of one"), std::string::npos) << two.status();
+  EXPECT_TRUE(Put(*(*one)->store(), "a").ok());
+  std::string reason;
+  EXPECT_FALSE((*one)->lost(&reason));
+}
+
+TEST_F(OwnershipTest, ASuccessorNeedNotWait) {
+  {
+    ASSERT_TRUE(Acquire("one").ok());
+  }
+  EXPECT_FALSE(*meta_->Get(context_, "server/owner"));
+  EXPECT_TRUE(Acquire("two").ok());
+}
+
+TEST_F(OwnershipTest, TheSameFolderMeansThatTheHolderIsDead) {
+  const auto lease = meta_->GrantLease(context_, std::chrono::hours(1));
+  ASSERT_TRUE(
+      meta_->Commit(context_, {{}, {MetaOp::Put("server/owner", "one killed", *lease)}}).ok());
+  EXPECT_TRUE(Acquire("one").ok());
+}
+
+TEST_F(OwnershipTest, TheLeaseOfADeadHolderIsWaitedFor) {
+  const auto lease = meta_->GrantLease(context_, milliseconds(500));
+  ASSERT_TRUE(
+      meta_->Commit(context_, {{}, {MetaOp::Put("server/owner", "one killed", *lease)}}).ok());
+  const auto two = Acquire("two");
+  EXPECT_TRUE(two.ok()) << two.status();
+}
+
+TEST_F(OwnershipTest, AnOwnerTakesItsKeyAgain) {
+  const auto one = Acquire("one");
+  ASSERT_TRUE(one.ok()) << one.status();
+  RemoveKey();
+  const Status put = Put(*(*one)->store(), "a");
+  EXPECT_TRUE(put.ok()) << put;
+  EXPECT_TRUE(*meta_->Get(context_, "server/owner"));
+}
+
+TEST_F(OwnershipTest, WhoWasReplacedWritesNothingAndKnowsBywhom) {
+  const auto one = Acquire("one");
+  ASSERT_TRUE(one.ok()) << one.status();
+  RemoveKey();
+  const auto two = Acquire("two");
+  ASSERT_TRUE(two.ok()) << two.status();
+  EXPECT_TRUE(Put(*(*one)->store(), "a").Is(StatusKind::kUnavailable));
+  EXPECT_FALSE(*meta_->Get(context_, "a"));
+  std::string reason;
+  EXPECT_TRUE((*one)->lost(&reason));
+  EXPECT_NE(reason.find("process of two"), std::string::npos) << reason;
+  EXPECT_TRUE(Put(*(*two)->store(), "a").ok());
+}
+
+TEST_F(OwnershipTest, ACallersConflictStaysOne) {
+  const auto one = Acquire("one");
+  ASSERT_TRUE(one.ok()) << one.status();
+  const auto& meta = (*one)->store();
+  ASSERT_TRUE(Put(*meta, "a").ok());
+  const Status conflict =
+      meta->Commit(context_, {{MetaCompare::Absent("a")}, {MetaOp::Put("a", "y")}}).status();
+  EXPECT_TRUE(conflict.Is(StatusKind::kConflict, StatusSubject::kMeta)) << conflict;
+  EXPECT_NE(conflict.message().find("'a'"), std::string::npos) << conflict;
+}
+
+}  // namespace
+}  // namespace kite::server
