@@ -12,6 +12,8 @@ JOBS ?= $(shell nproc)
 DATA ?= ./kite-data
 KITE_BIN := $(CURDIR)/build/release/kite
 PYTEST_ARGS ?=
+# What "on servers" means for tests/harness/stores.py.
+SERVERS := etcd+kafka+s3
 
 # configure-and-build(preset, targets): configuring is left to the generator once the folder is there.
 define configure-and-build
@@ -19,10 +21,12 @@ define configure-and-build
 	cmake --build build/$(1) --parallel $(JOBS) $(2)
 endef
 
-# pytest-folder(folder, pymilvus version): nothing to do where the folder does not exist (yet).
+# pytest-folder(folder, pymilvus version, stores): nothing to do where the folder does not exist (yet). Without stores,
+# those of KITE_STORES, else embedded.
 define pytest-folder
 	@if [ -d $(1) ]; then \
-	  echo "== $(1), pymilvus $(2)"; \
+	  export KITE_STORES="$(or $(3),$(KITE_STORES),embedded)"; \
+	  echo "== $(1), pymilvus $(2), stores: $$KITE_STORES"; \
 	  KITE_BIN='$(KITE_BIN)' '$(KITE_CACHE)/venv-pymilvus-$(2)/bin/python' -m pytest -q -p no:cacheprovider \
 	    $(1) $(PYTEST_ARGS); \
 	else echo "== $(1) does not exist, skipped"; fi
@@ -65,15 +69,21 @@ unit: setup-cluster build ## unit tests only
 	cd build/release && ctest --output-on-failure --parallel $(JOBS)
 
 .PHONY: integration
-integration: setup-cluster build ## the clients' tests only, once with each pymilvus release
+integration: setup-cluster build ## the clients' tests only: on embedded stores, and with the older pymilvus on servers
 	$(call pytest-folder,tests/integration,$(PYMILVUS_VERSION))
-	$(call pytest-folder,tests/integration,$(PYMILVUS_OLD_VERSION))
+	$(call pytest-folder,tests/integration,$(PYMILVUS_OLD_VERSION),$(SERVERS))
 	$(call pytest-folder,tests/property,$(PYMILVUS_VERSION))
 	$(call pytest-folder,tests/soak,$(PYMILVUS_VERSION))
+	KITE_SOAK_CYCLES=2 $(MAKE) --no-print-directory soak-servers
+
+.PHONY: soak-servers
+soak-servers: # the crash oracle on store servers that are killed and stopped
+	$(call pytest-folder,tests/soak,$(PYMILVUS_VERSION),$(SERVERS))
 
 .PHONY: soak
 soak: setup-cluster build ## 300 cycles of kill -9, 200 of power loss, 60 of faulty brokers, 10 000 filters, 1 000 searches
 	KITE_SOAK_CYCLES=300 $(MAKE) --no-print-directory soak-clients
+	KITE_SOAK_CYCLES=60 $(MAKE) --no-print-directory soak-servers
 	cmake --build build/release --parallel $(JOBS) --target kite_fault_test
 	KITE_CYCLES=200 build/release/kite_fault_test
 	cmake --build build/release --parallel $(JOBS) --target kite_store_kafka_test

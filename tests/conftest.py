@@ -9,11 +9,27 @@ import pymilvus
 import pytest
 from harness.clients import connect, fresh_name
 from harness.server import Server, kite_binary
+from harness.stores import chosen
 from pymilvus import MilvusClient
 
 
 def pytest_report_header() -> list[str]:
-    return [f"kite: {kite_binary()}", f"pymilvus: {pymilvus.__version__}", f"seed: {base_seed()} (KITE_SEED)"]
+    return [
+        f"kite: {kite_binary()}",
+        f"pymilvus: {pymilvus.__version__}",
+        f"seed: {base_seed()} (KITE_SEED)",
+        f"stores on servers: {', '.join(chosen()) or 'none'} (KITE_STORES)",
+    ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """embedded("log", "meta", "objects"): the test looks at these stores in the data folder."""
+    on_servers = {"etcd": "meta", "kafka": "log", "s3": "objects"}
+    external = {on_servers[name] for name in chosen()}
+    for item in items:
+        for marker in item.iter_markers("embedded"):
+            if missing := external & set(marker.args):
+                item.add_marker(pytest.mark.skip(reason=f"looks into the embedded {', '.join(sorted(missing))}"))
 
 
 def base_seed() -> int:

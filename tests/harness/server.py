@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from . import sanitizers
+from .stores import stores
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -80,7 +81,7 @@ class Server:
     ):
         self.data = Path(data)
         self.log_path = self.data.with_name(self.data.name + ".log")
-        self._settings = dict(settings or {})
+        self._settings = {**stores().settings(self.data), **(settings or {})}
         self._arguments = list(arguments)
         self._environment = {**os.environ, **sanitizers.options(kite_binary()), **(environment or {})}
         self._checked_bytes = 0

@@ -188,6 +188,10 @@ def test_a_taken_port_is_named(private_server, tmp_path):
     assert result.returncode != 0 and str(port) in result.stderr
 
 
+# What looks at files of the data folder and at `kite check`, which is for embedded stores.
+EMBEDDED = pytest.mark.embedded("meta", "log", "objects")
+
+
 # -- damage -----------------------------------------------------------------------------------------------------------
 
 
@@ -246,6 +250,7 @@ def flip(path: Path, position: int) -> None:
         file.write(bytes([byte ^ 0x55]))
 
 
+@EMBEDDED
 def test_check_finds_nothing_wrong_with_sound_data(copy):
     result = run_kite("check", str(copy))
     assert result.returncode == 0, result.stdout + result.stderr
@@ -262,6 +267,7 @@ def test_check_of_no_database(tmp_path):
     assert result.returncode != 0 and "nothing" in result.stdout + result.stderr
 
 
+@EMBEDDED
 def test_check_names_the_file_with_a_flipped_byte(copy, seed):
     random = np.random.default_rng(seed)
     files = list(stored_files(copy))
@@ -277,6 +283,7 @@ def test_check_names_the_file_with_a_flipped_byte(copy, seed):
     assert run_kite("check", str(copy)).returncode == 0
 
 
+@EMBEDDED
 def test_check_changes_nothing(copy):
     """Not even what a crash left behind, which a start removes."""
     tail = max(log_files(copy), key=lambda path: path.name)
@@ -296,6 +303,7 @@ def test_check_changes_nothing(copy):
     assert contents(copy) == before
 
 
+@EMBEDDED
 def test_check_names_a_missing_or_shortened_file(copy):
     for path in [p for p in stored_files(copy) if p.suffix in (".npy", ".parquet")][:4]:
         original = path.read_bytes()
@@ -318,6 +326,7 @@ def collection_files(data: Path) -> dict[str, list[Path]]:
     return groups
 
 
+@EMBEDDED
 def test_damaged_files_break_one_collection_and_are_named(copy, tmp_path, connection, private_server, seed):
     """One damaged file of each kind: the error names it, the other collection goes on, nothing wrong is returned."""
     random = np.random.default_rng(seed)
@@ -366,6 +375,7 @@ def log_files(data: Path) -> list[Path]:
     return [path for path in stored_files(data) if path.relative_to(data).parts[0] == "log"]
 
 
+@EMBEDDED
 def test_a_torn_tail_of_the_log_is_cut(copy, connection, private_server):
     """What a power cut leaves: half a record that nobody was told about."""
     tail = max(log_files(copy), key=lambda path: path.name)
@@ -377,6 +387,7 @@ def test_a_torn_tail_of_the_log_is_cut(copy, connection, private_server):
     assert count(client, "first") == 3101
 
 
+@EMBEDDED
 def test_a_damaged_log_record_is_reported_not_skipped(copy, connection):
     """An acknowledged record that is bad is corruption: the server says which file, and invents nothing."""
     path = max(log_files(copy), key=lambda p: p.stat().st_size)

@@ -9,6 +9,10 @@ what was acknowledged; a call that was in flight may have happened or not, but a
 
 The same seed makes the same operations and the same moments of the kills; how far the server gets until then is up to
 the machine.
+
+With KITE_STORES (harness/stores.py) the stores are servers, and --victim names who is hit instead of Kite: `etcd`,
+`kafka` or `s3` is killed with -9 and started again, or stopped for a while and continued, in turns. The server goes on
+then; what was in flight ends with success or an error.
 """
 
 from __future__ import annotations
@@ -31,7 +35,8 @@ if __name__ == "__main__":
 
 from harness.clients import connect
 from harness.collections import create, create_index, key_field, vector_field, wait_indexed
-from harness.server import SLOWNESS, Server
+from harness.server import SLOWNESS, Server, wait_until
+from harness.stores import chosen, stores
 from pymilvus import DataType, MilvusClient
 
 DIM = 24
@@ -124,8 +129,9 @@ class Wrong(AssertionError):
 class Oracle:
     """One server, one collection, and what is known of it."""
 
-    def __init__(self, data: Path, seed: int):
+    def __init__(self, data: Path, seed: int, victim: str = "kite"):
         self.server = Server(data, settings=SETTINGS)
+        self.victim = victim
         self.seed = seed
         self.collection = "oracle"
         self.owners = [Owner(number) for number in range(THREADS)]
@@ -163,21 +169,42 @@ class Oracle:
         for worker in workers:
             worker.start()
         time.sleep(float(random.uniform(0.05, 0.7)) * SLOWNESS)
-        stop.set()  # no new calls; those in flight are cut off
-        if not self.server.alive():
+        if self.victim == "kite":
+            stop.set()  # no new calls; those in flight are cut off
+            self._kill_kite()
+        else:
+            self._hit_store(random)
+            stop.set()
+        if not self.server.alive() and self.victim != "kite":
             raise Wrong("the server died by itself")
-        self.server.kill()
         for worker in workers:
             worker.join(60 * SLOWNESS)
             if worker.is_alive():
-                raise Wrong("a call does not end after the server was killed")
+                raise Wrong(f"a call does not end after {self.victim} was hit")
         for client in clients:
             client.close()  # not earlier: gRPC for Python may crash on a call that begins on a channel being closed
         if failures:
             raise failures[0]
-        self.server.start()
+        if self.victim == "kite":
+            self.server.start()
+        else:
+            wait_until(lambda: self.server.http_get("/readyz")[0] == 200, "the server to recover", 60)
         self.verify()
         self.cycle += 1
+
+    def _kill_kite(self) -> None:
+        if not self.server.alive():
+            raise Wrong("the server died by itself")
+        self.server.kill()
+
+    def _hit_store(self, random: np.random.Generator) -> None:
+        """Calls go on meanwhile and after it."""
+        store = stores().servers[self.victim]
+        if self.cycle % 2 == 0:
+            store.restart()
+        else:
+            store.pause(float(random.uniform(0.1, 3)))
+        time.sleep(float(random.uniform(0.05, 0.5)) * SLOWNESS)
 
     def _work(self, owner: Owner, client: MilvusClient, stop: threading.Event, failures: list[BaseException]) -> None:
         random = np.random.default_rng([self.seed, self.cycle, owner.number])
@@ -190,7 +217,8 @@ class Oracle:
                 owner.unknown = None
                 owner.acknowledged += 1
         except Exception as error:  # noqa: BLE001 - the SDK raises many kinds when its server dies
-            if not stop.is_set():
+            # A store that is hit fails calls while the server lives: the thread rests until the next cycle.
+            if not stop.is_set() and self.victim == "kite":
                 failures.append(error)
 
     def _maintain(self, client: MilvusClient, stop: threading.Event) -> None:
@@ -303,9 +331,10 @@ class Oracle:
         wait_indexed(client, self.collection, "vec")
         client.close()
         self.server.stop()
-        report = run_kite("check", str(self.server.data))
-        if report.returncode != 0:
-            raise Wrong(f"kite check: {report.stdout}{report.stderr}")
+        if not chosen():  # it looks at embedded stores
+            report = run_kite("check", str(self.server.data))
+            if report.returncode != 0:
+                raise Wrong(f"kite check: {report.stdout}{report.stderr}")
         self.server.start()
         self.verify()
         self.server.stop()
@@ -321,11 +350,11 @@ def difference(state: dict[int, int], found: dict[int, int]) -> str:
     )
 
 
-def run(data: Path, cycles: int, seed: int, report=print) -> Oracle:
+def run(data: Path, cycles: int, seed: int, report=print, victim: str = "kite") -> Oracle:
     """`cycles` crashes; raises Wrong with what was found. The data stays where it is for a look."""
-    oracle = Oracle(data, seed)
+    oracle = Oracle(data, seed, victim)
     started = time.monotonic()
-    report(f"seed {seed}, {cycles} cycles, data in {data}")
+    report(f"seed {seed}, {cycles} cycles of {victim}, data in {data}")
     try:
         oracle.prepare()
         for number in range(cycles):
@@ -351,10 +380,11 @@ def main() -> None:
     parser.add_argument("--cycles", type=int, default=300)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--data", type=Path, help="an empty folder to use; a temporary one otherwise")
+    parser.add_argument("--victim", choices=["kite", *chosen()], default="kite", help="who is killed or stopped")
     arguments = parser.parse_args()
     folder = arguments.data or Path(tempfile.mkdtemp(prefix="kite-oracle-")) / "data"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    run(folder, arguments.cycles, arguments.seed)
+    run(folder, arguments.cycles, arguments.seed, victim=arguments.victim)
     print("everything that was acknowledged is there, and nothing else")
 
 

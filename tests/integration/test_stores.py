@@ -1,0 +1,162 @@
+"""Stores on servers: found again, lost and back, missing at the start, and one database for one server."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from harness.collections import count, insert, search_keys, simple, simple_rows
+from harness.oracle import vectors
+from harness.server import Server, run_kite, wait_until
+from harness.stores import Stores, free_port
+from pymilvus import MilvusException
+
+
+@pytest.fixture(scope="module")
+def etcd() -> Iterator[Stores]:
+    servers = Stores(["etcd"])
+    yield servers
+    servers.stop()
+
+
+@pytest.fixture(scope="module")
+def etcd_and_s3() -> Iterator[Stores]:
+    servers = Stores(["etcd", "s3"])
+    yield servers
+    servers.stop()
+
+
+def page(port: int, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as reply:
+            return reply.status, reply.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError as error:
+        return 0, str(error)
+
+
+def test_rows_are_found_again(etcd_and_s3, private_server, connection, tmp_path):
+    data = tmp_path / "data"
+    server = private_server(data=data, settings=etcd_and_s3.settings(data))
+    client = connection(server)
+    simple(client, "c")
+    insert(client, "c", simple_rows(vectors(500, 8)))
+    client.flush("c")
+    insert(client, "c", simple_rows(vectors(20, 8, 2), first=500))
+    for again in (server.restart, server.crash):
+        again()
+        client = connection(server)
+        assert count(client, "c") == 520
+        assert search_keys(client, "c", vectors(500, 8)[7][None, :], limit=1) == [[7]]
+    assert not (data / "objects").exists() and not (data / "meta").exists()
+    assert (data / "log").exists()
+
+
+def test_a_lost_etcd_is_named_and_reads_and_writes_go_on(etcd, private_server, connection, tmp_path):
+    data = tmp_path / "data"
+    settings = {**etcd.settings(data), "etcd.requestTimeout": 1000}
+    server = private_server(data=data, settings=settings)
+    client = connection(server)
+    simple(client, "c")
+    insert(client, "c", simple_rows(vectors(100, 8)))
+    etcd.servers["etcd"].kill()
+    try:
+        _, reason = wait_until(
+            lambda: (answer := server.http_get("/readyz"))[0] == 503 and answer, "etcd to be missed", 60
+        )
+        assert str(settings["etcd.endpoints"]) in reason and "lost" in reason
+        assert server.http_get("/livez")[0] == 200
+        insert(client, "c", simple_rows(vectors(10, 8, 2), first=100))
+        assert count(client, "c") == 110
+        with pytest.raises(MilvusException) as refused:
+            client.create_database("other", retry_times=0, timeout=20)
+        assert str(settings["etcd.endpoints"]) in refused.value.message
+    finally:
+        etcd.servers["etcd"].start()
+    wait_until(lambda: server.http_get("/readyz")[0] == 200, "the server to recover", 60)
+    client.create_database("another")
+    assert "another" in client.list_databases()
+    assert "is back" in server.log()
+
+
+def test_stores_that_come_after_the_server_are_waited_for(etcd, private_server, connection, tmp_path):
+    data, metrics = tmp_path / "data", free_port()
+    etcd.servers["etcd"].kill()
+    server = Server(
+        data,
+        settings={**etcd.settings(data), "etcd.requestTimeout": 1000},
+        arguments=["--metrics-port", str(metrics)],
+    )
+    try:
+        server.spawn()
+        _, reason = wait_until(
+            lambda: (answer := page(metrics, "/readyz"))[0] == 503 and "waiting for a store" in answer[1] and answer,
+            "the server to say what it waits for",
+            60,
+        )
+        assert "etcd" in reason and "etcd.endpoints" in reason
+        assert page(metrics, "/livez")[0] == 200
+        etcd.servers["etcd"].start()
+        server.wait_ready(60)
+        simple(connection(server), "c")
+        assert server.stop() == 0
+    finally:
+        server.kill()
+        if not page(int(etcd.settings(data)["etcd.endpoints"].rsplit(":", 1)[1]), "/health")[0]:
+            etcd.servers["etcd"].restart()
+
+
+def test_a_second_server_on_the_same_prefix_is_refused(etcd, private_server, connection, tmp_path):
+    data = tmp_path / "data"
+    settings = etcd.settings(data)
+    server = private_server(data=data, settings=settings)
+    sets = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+    other = ["--data", str(tmp_path / "other"), "--port", "0", "--metrics-port", "0"]
+    second = run_kite("run", "standalone", *other, *sets)
+    assert second.returncode == 3, second.stderr
+    assert f"process {server.pid}" in second.stderr and "etcd.rootPath" in second.stderr
+    simple(connection(server), "c")
+
+
+def test_config_check_tries_each_store(etcd_and_s3, tmp_path):
+    data = tmp_path / "data"
+    settings = etcd_and_s3.settings(data)
+    sets = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+    done = run_kite("config", "check", "--data", str(data), "--json", *sets)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {store["store"]: store for store in json.loads(done.stdout)["stores"]}
+    assert list(found) == ["metadata", "log", "objects"]
+    assert str(settings["etcd.endpoints"]) in found["metadata"]["where"]
+    assert str(settings["minio.address"]) in found["objects"]["where"]
+    assert "embedded" in found["log"]["where"]
+    assert all(store["ok"] and store["ms"] >= 0 for store in found.values())
+
+    wrong = f"127.0.0.1:{free_port()}"
+    done = run_kite(
+        "config", "check", "--data", str(data), "--set", f"etcd.endpoints={wrong}", "--set", "etcd.requestTimeout=500"
+    )
+    assert done.returncode == 1
+    assert "FAILED  metadata" in done.stdout and wrong in done.stdout and "etcd.endpoints" in done.stdout
+    assert not data.exists()
+
+
+def test_names_and_environment_of_milvus_choose_the_stores(etcd_and_s3, private_server, connection, tmp_path):
+    data = tmp_path / "data"
+    settings = etcd_and_s3.settings(data)
+    environment = {
+        "ETCD_ENDPOINTS": str(settings["etcd.endpoints"]),
+        "ETCD_ROOTPATH": str(settings["etcd.rootPath"]),
+        "MINIO_ADDRESS": str(settings["minio.address"]),
+        "MINIO_ACCESS_KEY_ID": str(settings["minio.accessKeyID"]),
+        "MINIO_SECRET_ACCESS_KEY": str(settings["minio.secretAccessKey"]),
+        "MINIO_PORT": "tcp://10.0.0.8:9000",
+        "MQ_TYPE": "woodpecker",
+    }
+    server = private_server(data=data, environment=environment)
+    simple(connection(server), "c")
+    assert "mq.type is woodpecker" in server.log()
+    assert "etcd at" in server.log() and "S3 at" in server.log()
