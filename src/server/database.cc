@@ -18,6 +18,7 @@
 #include "roles/rootcoord/rootcoord.h"
 #include "server/layout.h"
 #include "server/machine_memory.h"
+#include "server/object_claim.h"
 #include "server/ownership.h"
 #include "server/store_monitor.h"
 
@@ -111,6 +112,10 @@ class Standalone final : public Database {
     if (options_.external.etcd) KITE_RETURN_IF_ERROR(TakeOwnership(context));
     KITE_ASSIGN_OR_RETURN(log_, OpenLog(context, stores));
     KITE_ASSIGN_OR_RETURN(objects_, OpenObjects(context, stores));
+    if (options_.external.s3) {
+      const std::string place = DescribeObjects(options_.external, options_.data_dir);
+      KITE_RETURN_IF_ERROR(ClaimObjects(context, *meta_, *objects_, place));
+    }
     monitor_.emplace(MonitoredStores(), options_.warn, StoreMonitor::Options());
     return {};
   }

@@ -50,8 +50,7 @@ Status ProbeLog(const Context& context, store::LogStore& log) {
 }
 
 Status ProbeObjects(const Context& context, store::ObjectStore& objects) {
-  const Status status = objects.Head(context, "probe").status();
-  return status.Is(StatusKind::kNotFound) ? Status::Ok() : status;
+  return objects.List(context, "", "", 1).status();
 }
 
 std::string DescribeMeta(const ExternalStores& external, const std::string& data_dir) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -160,3 +161,67 @@ def test_names_and_environment_of_milvus_choose_the_stores(etcd_and_s3, private_
     simple(connection(server), "c")
     assert "mq.type is woodpecker" in server.log()
     assert "etcd at" in server.log() and "S3 at" in server.log()
+
+
+def test_a_lost_s3_is_named_and_searches_go_on(etcd_and_s3, private_server, connection, tmp_path):
+    data = tmp_path / "data"
+    settings = {**etcd_and_s3.settings(data), "minio.requestTimeoutMs": 1000}
+    server = private_server(data=data, settings=settings)
+    client = connection(server)
+    simple(client, "c")
+    rows = vectors(200, 8)
+    insert(client, "c", simple_rows(rows))
+    client.flush("c")
+    assert search_keys(client, "c", rows[7][None, :], limit=1) == [[7]]  # fetches what it needs
+    etcd_and_s3.servers["s3"].kill()
+    try:
+        _, reason = wait_until(
+            lambda: (answer := server.http_get("/readyz"))[0] == 503 and answer, "S3 to be missed", 60
+        )
+        assert str(settings["minio.address"]) in reason and "kite-test" in reason
+        insert(client, "c", simple_rows(vectors(10, 8, 2), first=200))
+        assert count(client, "c") == 210
+        assert search_keys(client, "c", rows[7][None, :], limit=1) == [[7]]
+    finally:
+        etcd_and_s3.servers["s3"].start()
+    wait_until(lambda: server.http_get("/readyz")[0] == 200, "the server to recover", 60)
+    client.flush("c")
+    server.crash()
+    assert count(connection(server), "c") == 210
+
+
+def test_a_root_path_of_a_bucket_belongs_to_one_database(etcd_and_s3, private_server, connection, tmp_path):
+    data = tmp_path / "data"
+    settings = etcd_and_s3.settings(data)
+    simple(connection(private_server(data=data, settings=settings)), "c")
+    other = {**settings, "etcd.rootPath": "other"}
+    sets = [part for key, value in other.items() for part in ("--set", f"{key}={value}")]
+    where = ["--data", str(tmp_path / "other"), "--port", "0", "--metrics-port", "0"]
+    refused = run_kite("run", "standalone", *where, *sets)
+    assert refused.returncode == 3, refused.stderr
+    assert "another database" in refused.stderr and "minio.rootPath" in refused.stderr
+
+
+def test_wrong_s3_credentials_are_named(etcd_and_s3, tmp_path):
+    data = tmp_path / "data"
+    settings = {**etcd_and_s3.settings(data), "minio.secretAccessKey": "wrong-secret"}
+    sets = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+    refused = run_kite("config", "check", "--data", str(data), *sets)
+    assert refused.returncode == 1
+    assert str(settings["minio.address"]) in refused.stdout and "minio.secretAccessKey" in refused.stdout
+
+
+def test_a_cold_cache_is_filled_again(etcd_and_s3, private_server, connection, tmp_path):
+    data = tmp_path / "data"
+    server = private_server(data=data, settings=etcd_and_s3.settings(data))
+    client = connection(server)
+    simple(client, "c")
+    rows = vectors(3000, 8)
+    insert(client, "c", simple_rows(rows))
+    client.flush("c")
+    server.kill()
+    shutil.rmtree(data / "cache")
+    server.start()
+    client = connection(server)
+    assert search_keys(client, "c", rows[1234][None, :], limit=1) == [[1234]]
+    assert any(len(file.name) == 32 for file in (data / "cache").iterdir())
