@@ -10,6 +10,7 @@ include tools/versions
 
 JOBS ?= $(shell nproc)
 DATA ?= ./kite-data
+IMAGE ?= kite:latest
 KITE_BIN := $(CURDIR)/build/release/kite
 PYTEST_ARGS ?=
 # What "on servers" means for tests/harness/stores.py.
@@ -99,6 +100,16 @@ demo: build ## questions to 12 000 descriptions of Debian packages, embedded and
 	@tools/setup.sh demo
 	@KITE_BIN='$(KITE_BIN)' KITE_MODEL='$(KITE_CACHE)/minilm-$(MINILM_VERSION)' \
 	  '$(KITE_CACHE)/venv-demo/bin/python' demo $(DEMO_ARGS)
+
+.PHONY: image
+image: build ## the container image kite:latest, of this build (IMAGE=...)
+	@rm -rf build/image && deploy/docker/stage.sh build/image build/release
+	docker build -f deploy/docker/Dockerfile --target staged -t '$(IMAGE)' build/image
+
+.PHONY: test-compose
+test-compose: build ## the image and the compose files, in a container engine of the test's own (root, 5 minutes)
+	@tools/setup.sh cluster compose
+	$(call pytest-folder,tests/compose,$(PYMILVUS_VERSION))
 
 .PHONY: bench
 bench: export KITE_MINIO = $(KITE_CACHE)/minio-$(MINIO_VERSION)/minio

@@ -5,6 +5,7 @@
 #   tools/setup.sh clang      also clang, clang-tidy, clang-format and libFuzzer
 #   tools/setup.sh demo       also what `make demo` needs: an embedding model and what reads it
 #   tools/setup.sh bench      also the libraries that bench/peers compares Kite with
+#   tools/setup.sh compose    also a container engine and the base image of the containers' test
 #   tools/setup.sh cluster    also the servers that the tests start: etcd, Kafka with a Java runtime, MinIO
 #
 # Distribution packages go where apt puts them. Everything else goes to $KITE_CACHE, outside of the checkout
@@ -44,10 +45,14 @@ packages=(
 demo=no
 bench=no
 cluster=no
+compose=no
 for group in "$@"; do
   case "$group" in
     bench) bench=yes ;;
     demo) demo=yes ;;
+    compose)
+      compose=yes
+      packages+=(docker.io docker-compose debootstrap curl) ;;
     clang)
       packages+=("clang-$CLANG_MAJOR" "libclang-rt-$CLANG_MAJOR-dev" "clang-tidy-$CLANG_MAJOR"
         "clang-format-$CLANG_MAJOR" "llvm-$CLANG_MAJOR") ;;
@@ -55,7 +60,7 @@ for group in "$@"; do
       cluster=yes
       packages+=(etcd-server etcd-client default-jre-headless maven)
       command -v go >/dev/null || packages+=(golang-go) ;;
-    *) fail "unknown group '$group'; known are: bench, clang, cluster, demo" ;;
+    *) fail "unknown group '$group'; known are: bench, clang, cluster, compose, demo" ;;
   esac
 done
 # Any python3 will do, but it has to be able to make virtual environments.
@@ -241,6 +246,24 @@ fetch_minio() {
   rm -rf "$work"
 }
 
+# The base of the images where no registry of images can be reached: what debian:bookworm-slim holds.
+fetch_debian_base() {
+  local archive="$KITE_CACHE/debian-bookworm-slim.tar" work
+  [[ -r $archive ]] && return
+  [[ $(id -u) == 0 ]] || fail "making $archive needs root (debootstrap)"
+  say "making the base image (about 2 minutes)"
+  work="$(mktemp -d "$KITE_CACHE/tmp.XXXXXX")"
+  debootstrap --variant=minbase bookworm "$work/root" >"$work/log" 2>&1 || {
+    tail -5 "$work/log" >&2
+    fail "debootstrap failed"
+  }
+  rm -rf "$work"/root/var/cache/apt/* "$work"/root/var/lib/apt/lists/* \
+    "$work"/root/usr/share/{doc,man,locale,info}
+  tar -C "$work/root" -cf "$work/base.tar" .
+  mv "$work/base.tar" "$archive"
+  rm -rf "$work"
+}
+
 # ---------------------------------------------------------------------------------------------------------------
 
 install_packages
@@ -263,6 +286,7 @@ if [[ $cluster == yes ]]; then
   fetch_kafka
   fetch_minio
 fi
+if [[ $compose == yes ]]; then fetch_debian_base; fi
 if [[ $bench == yes ]]; then
   make_venv bench requirements-bench.txt
   fetch_hnswlib
