@@ -13,6 +13,8 @@ from harness.oracle import vectors
 from harness.server import SLOWNESS, wait_until
 from pymilvus import MilvusException
 
+pytestmark = pytest.mark.embedded("meta", "log", "objects")
+
 DIM = 256
 
 

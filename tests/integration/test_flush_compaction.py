@@ -120,6 +120,7 @@ def test_compaction_state_on_the_wire(server, client, name):
     client.get_compaction_plans(job)
 
 
+@pytest.mark.embedded("log", "objects")
 def test_the_disk_is_given_back_after_a_drop(private_server, connection):
     server = private_server()
     client = connection(server)
@@ -133,6 +134,7 @@ def test_the_disk_is_given_back_after_a_drop(private_server, connection):
     assert count(client, "kept") == 0
 
 
+@pytest.mark.embedded("log", "objects")
 def test_the_log_of_dropped_rows_is_given_back_beside_others(private_server, connection):
     """Rows of collections that share a stream of the log must not hold it."""
     server = private_server()

@@ -15,6 +15,9 @@ from harness.server import Server, run_kite, wait_until
 from harness.stores import Stores, free_port
 from pymilvus import MilvusException
 
+# They start stores of their own, beside embedded ones.
+pytestmark = pytest.mark.embedded("meta", "log", "objects")
+
 
 @pytest.fixture(scope="module")
 def etcd() -> Iterator[Stores]:
