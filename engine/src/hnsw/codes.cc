@@ -58,17 +58,17 @@ void EncodeCentred(const float* values, size_t dim, int8_t* code, CodeTerms& ter
   float largest = 0;
   for (size_t j = 0; j < dim; ++j) largest = std::max(largest, std::fabs(values[j]));
   terms.scale = largest / kCodeMax;
-  // Of a vector of zeros, and of one so short that its scale is no normal number.
-  const float inverse = std::isnormal(terms.scale) ? 1 / terms.scale : 0;
-  if (inverse == 0) terms.scale = 0;
-  int64_t squares = 0;
-  for (size_t j = 0; j < dim; ++j) {
-    const auto value = static_cast<int32_t>(
-        std::lrint(std::clamp(values[j] * inverse, -kCodeMax, kCodeMax)));
-    code[j] = static_cast<int8_t>(value);
-    squares += int64_t{value} * value;
+  if (!std::isnormal(terms.scale)) {  // zeros, or next to that; or beyond what float can hold
+    terms = {};
+    std::fill_n(code, dim, int8_t{0});
+    return;
   }
-  terms.square = terms.scale * terms.scale * static_cast<float>(squares);
+  const float inverse = 1 / terms.scale;
+  for (size_t j = 0; j < dim; ++j) {
+    const float value = std::min(std::max(values[j] * inverse, -kCodeMax), kCodeMax);
+    code[j] = static_cast<int8_t>(static_cast<int32_t>(value + (value < 0 ? -0.5F : 0.5F)));
+  }
+  terms.square = terms.scale * terms.scale * ActiveKernels().int8_ip.pair(code, code, dim);
 }
 
 float Dot(std::span<const float> values, const int8_t* code) {

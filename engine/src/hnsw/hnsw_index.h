@@ -44,6 +44,7 @@ class HnswIndex final : public DenseIndex {
   /// best first: those among the `wanted` best, and somewhat more.
   Status CollectHits(const SearchJob& job, const CodeScorer& scorer, std::vector<Hit>& candidates,
                      size_t wanted) const;
+  void PrefetchVector(uint32_t id) const;
   [[nodiscard]] size_t EfOf(const SearchJob& job) const;
 
   uint32_t m_;
