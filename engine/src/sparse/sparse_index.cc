@@ -32,12 +32,22 @@ Status CheckBounds(std::span<const SparseLists::Bounds> bounds) {
   SparseLists::Bounds last;
   for (const SparseLists::Bounds& next : bounds) {
     if (next.terms < last.terms || next.postings < last.postings || next.columns < last.columns ||
-        next.terms > kMost || next.postings > kMost || next.columns > kMost) {
+        next.terms > kMost || next.postings > kMost || next.columns > next.terms) {
       return Damaged("its parts do not fit");
     }
     last = next;
   }
   return {};
+}
+
+/// Postings of a part that is shorter than the others may not name rows behind its end.
+Status CheckRows(const SparseLists& lists, size_t part, size_t rows) {
+  if (rows == kPartRows) return {};
+  const std::span<const uint16_t> all = lists.rows.span().subspan(
+      lists.bounds[part].postings, lists.bounds[part + 1].postings - lists.bounds[part].postings);
+  const bool inside =
+      std::all_of(all.begin(), all.end(), [rows](uint16_t row) { return row < rows; });
+  return inside ? Status() : Damaged("a posting names a row that does not exist");
 }
 
 /// Everything that a search follows without looking.
@@ -124,7 +134,11 @@ Result<std::unique_ptr<Index>> SparseIndex::Load(const IndexFileReader& reader,
     KITE_ASSIGN_OR_RETURN(lists.lengths,
                           reader.Read<float>(SectionId::kSparseLengths, header.rows, mode));
   }
-  for (size_t part = 0; part < parts; ++part) KITE_RETURN_IF_ERROR(CheckTerms(lists, part));
+  for (size_t part = 0; part < parts; ++part) {
+    KITE_RETURN_IF_ERROR(CheckTerms(lists, part));
+    const size_t rows = std::min<size_t>(kPartRows, header.rows - part * kPartRows);
+    KITE_RETURN_IF_ERROR(CheckRows(lists, part, rows));
+  }
   KITE_ASSIGN_OR_RETURN(const SparseWeights weights,
                         SparseWeights::Make(header.spec.metric, header.spec.params, 1));
   return std::make_unique<SparseIndex>(header.spec, weights, vectors, std::move(lists));

@@ -249,6 +249,27 @@ TEST_P(SparseTest, DamagedFilesAreRefusedOrSearched) {
   }
 }
 
+TEST_P(SparseTest, PostingsBehindTheRowsAreRefused) {
+  // One posting in a list; the other rows make it too rare for a column.
+  SparseDataset data;
+  for (uint32_t row = 0; row < 200; ++row) data.Add({{row == 77 ? 5U : 9U, 1}});
+  const std::string file = MustSave(*MustBuild(Spec(), data.source()));
+  std::vector<uint64_t> aligned(file.size() / 8 + 1);
+  std::memcpy(aligned.data(), file.data(), file.size());
+  const std::string_view view(reinterpret_cast<const char*>(aligned.data()), file.size());
+  const auto reader = IndexFileReader::Open(view);
+  ASSERT_TRUE(reader.ok());
+  const auto rows = reader->Read<uint16_t>(SectionId::kSparseRows, 1, LoadMode::kMap);
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  ASSERT_EQ((*rows)[0], 77);
+  EXPECT_TRUE(Load(view, data.source(), LoadMode::kMap).ok());
+  const size_t at = reinterpret_cast<const char*>(rows->data()) - view.data();
+  reinterpret_cast<char*>(aligned.data())[at] = static_cast<char>(200);
+  EXPECT_TRUE(Load(view, data.source(), LoadMode::kMap)
+                  .status()
+                  .Is(StatusKind::kCorruption, StatusSubject::kIndex));
+}
+
 TEST_P(SparseTest, GrowingRowsAreSearchedAlike) {
   const SparseDataset data = ZipfTexts(2000, 200, 12, 71);
   const SparseDataset queries = ZipfTexts(20, 200, 6, 72);
