@@ -227,4 +227,7 @@ def test_a_cold_cache_is_filled_again(etcd_and_s3, private_server, connection, t
     server.start()
     client = connection(server)
     assert search_keys(client, "c", rows[1234][None, :], limit=1) == [[1234]]
-    assert any(len(file.name) == 32 for file in (data / "cache").iterdir())
+    cached = lambda: [file for file in (data / "cache").iterdir() if len(file.name) == 32]  # noqa: E731
+    assert cached()
+    client.drop_collection("c")
+    wait_until(lambda: not cached(), "the dropped files to leave the cache", 60)
