@@ -58,6 +58,14 @@ def kite() -> str:
     return os.environ.get("KITE_BIN", str(ROOT / "build" / "release" / "kite"))
 
 
+def remove(path: Path) -> None:
+    """A file or a folder, if there is one."""
+    if path.is_file():
+        path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def compile_driver(name: str) -> Path:
     """The C++ drivers are compiled on the machine that runs them, for it, as these libraries' own packages are."""
     program = STORE / "bin" / name
@@ -102,7 +110,13 @@ class Measured:
 
     def forget(self, now: dict) -> None:
         self.figures = {"name": self.library.name, "set": self.about["name"], **now, "points": []}
-        shutil.rmtree(self.index, ignore_errors=True)
+        remove(self.index)
+
+    def forget_times(self) -> None:
+        """Recall stays, and with it the choice of the points that are worth their time."""
+        self.figures["call_us"] = []
+        for point in self.points_to_time():
+            point["runs"] = []
 
     def keep(self) -> None:
         self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -148,7 +162,7 @@ class Measured:
             return
         say(f"{self.about['name']}: building {self.library.name}")
         working = self.index.with_name(self.index.name + ".part")
-        shutil.rmtree(working, ignore_errors=True)
+        remove(working)
         working.parent.mkdir(parents=True, exist_ok=True)
         report = self.run(self.build_command(working), None)
         if report is None:
@@ -256,7 +270,7 @@ def main() -> None:
             if arguments.again:
                 one.forget({"version": one.figures["version"], "params": one.params})
             elif arguments.time_again:
-                one.figures["points"], one.figures["call_us"] = [], []
+                one.forget_times()
             one.build()
         if arguments.only_build:
             continue
