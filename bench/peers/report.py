@@ -32,6 +32,7 @@ INVERTED = {
     "kite-ivf-rabitq": ("faiss-ivf-rabitq", "faiss-ivf-rabitqfs"),
 }
 BORROWING = {library.name for library in [*libraries.KITE, *libraries.PEERS] if library.borrows}
+COLOURS = {library.name: plt.get_cmap("tab20")(i % 20) for i, library in enumerate(libraries.PEERS)}
 LEAST_US = 0.1  # where hardly anything is left of a call after the empty call was taken off
 
 
@@ -176,7 +177,7 @@ def draw(axes, name: str, about: dict, all_figures: dict[str, dict]) -> None:
             label=key,
             marker="o" if ours else ".",
             linewidth=2.5 if ours else 1,
-            color="black" if ours else None,
+            color="black" if ours else COLOURS[key],
             zorder=3 if ours else 2,
         )
     ticks = [0.8, 0.9, 0.95, 0.99, 0.995, 0.999]

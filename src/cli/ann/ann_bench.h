@@ -48,7 +48,8 @@ struct AnnPoint {
   double cpu_us_max = 0;  ///< of the worst
   double p50_us = 0;      ///< by the wall clock, over the queries of all rounds
   double p99_us = 0;
-  /// Of each query only the fastest round: what the queries need, without what else the machine did.
+  /// Of each query only the fastest round: what the queries need, without what else the machine
+  /// did.
   double p99_fastest_us = 0;
 };
 
