@@ -334,7 +334,9 @@ TEST_F(KafkaFaultTest, TheLossOfALeaderIsSurvived) {
     ASSERT_TRUE(broker.Restart().ok());
   };
   Run(options, FromEnvironment("KITE_CYCLES", 6), fault);
-  EXPECT_EQ(not_written_ + unknown_, 0U);
+  // A new leader may not say where it has what the one before took: then the writer looks, and is
+  // followed by another one.
+  EXPECT_EQ(unknown_, 0U);
   // With one broker less, a topic that wants all three in sync takes nothing, and says so.
   options.topic = "kite-test-all";
   options.min_insync_replicas = 3;

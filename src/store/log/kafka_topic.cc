@@ -121,7 +121,8 @@ Status CheckReplicas(const KafkaClient& client, const rd_kafka_metadata_topic_t&
   return {};
 }
 
-Result<Configs> DescribeTopic(const Context& bounded, KafkaClient& client) {
+/// `unknown`: the broker that was asked has not heard of the topic.
+Result<Configs> AskConfigs(const Context& bounded, KafkaClient& client, bool* unknown) {
   const std::string action = "describing the settings of topic '" + client.options().topic + "'";
   const KafkaPtr<rd_kafka_ConfigResource_t, rd_kafka_ConfigResource_destroy> resource(
       rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, client.options().topic.c_str()));
@@ -135,6 +136,7 @@ Result<Configs> DescribeTopic(const Context& bounded, KafkaClient& client) {
   Configs configs;
   for (size_t i = 0; i < count; ++i) {
     const rd_kafka_resp_err_t error = rd_kafka_ConfigResource_error(results[i]);
+    *unknown = error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
       return client.Failure(error, action, rd_kafka_ConfigResource_error_string(results[i]));
     }
@@ -146,6 +148,16 @@ Result<Configs> DescribeTopic(const Context& bounded, KafkaClient& client) {
     }
   }
   return configs;
+}
+
+/// A topic that was just made is known to one broker sooner than to another.
+Result<Configs> DescribeTopic(const Context& bounded, KafkaClient& client) {
+  while (true) {
+    bool unknown = false;
+    Result<Configs> configs = AskConfigs(bounded, client, &unknown);
+    if (!unknown || !bounded.Check().ok()) return configs;
+    std::this_thread::sleep_for(kPause);
+  }
 }
 
 std::optional<int64_t> Number(const Configs& configs, const std::string& key) {
