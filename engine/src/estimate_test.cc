@@ -84,8 +84,15 @@ TEST(EstimateTest, CoversBuildAndLoadClosely) {
   const testing::Dataset data = testing::Clustered(20000, 16, 20, 1);
   const BuildSpec specs[] = {
       {.index_type = "FLAT", .metric = Metric::kCosine},
+      {.index_type = "FLAT", .metric = Metric::kL2, .params = {{"compressed", "true"}}},
       {.index_type = "IVF_FLAT", .metric = Metric::kL2},
       {.index_type = "IVF_SQ8", .metric = Metric::kCosine},
+      {.index_type = "IVF_SQ8", .metric = Metric::kL2, .params = {{"nlist", "1000"}}},
+      {.index_type = "IVF_PQ", .metric = Metric::kL2, .params = {{"m", "4"}}},
+      {.index_type = "IVF_PQ", .metric = Metric::kIP, .params = {{"m", "16"}, {"nbits", "6"}}},
+      {.index_type = "IVF_PQ", .metric = Metric::kL2, .params = {{"m", "2"}, {"nbits", "11"}}},
+      {.index_type = "IVF_RABITQ", .metric = Metric::kCosine},
+      {.index_type = "SCANN", .metric = Metric::kIP},
       {.index_type = "HNSW",
        .metric = Metric::kL2,
        .params = {{"M", "6"}, {"efConstruction", "16"}}},

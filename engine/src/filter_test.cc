@@ -33,7 +33,8 @@ class FilterTest : public ::testing::TestWithParam<const char*> {
     auto& [data, index] = indexes[GetParam()];
     if (index == nullptr) {
       data = data_;
-      index = MustBuild({.index_type = GetParam(), .metric = Metric::kL2}, data.source());
+      index = MustBuild({.index_type = GetParam(), .metric = Metric::kL2, .params = {{"m", "8"}}},
+                        data.source());
     }
     index_ = index.get();
   }
@@ -54,7 +55,8 @@ class FilterTest : public ::testing::TestWithParam<const char*> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Types, FilterTest,
-                         ::testing::Values("FLAT", "IVF_FLAT", "IVF_SQ8", "HNSW"));
+                         ::testing::Values("FLAT", "IVF_FLAT", "IVF_SQ8", "IVF_PQ", "IVF_RABITQ",
+                                           "SCANN", "HNSW"));
 
 TEST_P(FilterTest, IndependentOfTheVectors) {
   std::mt19937 random(1);

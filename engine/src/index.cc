@@ -29,12 +29,16 @@ size_t EstimateLoadBytes(const BuildSpec& spec, VectorType type, size_t count, u
   const Result<BuildSpec> valid = ValidateBuild(spec, type, dim);
   if (!valid.ok()) return 0;
   const size_t bytes = kFixedBytes + NormBytes(*valid, count);
+  if (IsCompressedFlat(*valid)) return bytes + IvfIndex::EstimateStructureBytes(*valid, count, dim);
   switch (TypeOf(*valid)) {
     case IndexType::kFlat:
     case IndexType::kBinFlat:
       break;
     case IndexType::kIvfFlat:
     case IndexType::kIvfSq8:
+    case IndexType::kIvfPq:
+    case IndexType::kIvfRabitq:
+    case IndexType::kScann:
       return bytes + IvfIndex::EstimateStructureBytes(*valid, count, dim);
     case IndexType::kHnsw:
       return bytes + HnswIndex::EstimateStructureBytes(*valid, count, dim);
@@ -50,12 +54,18 @@ size_t EstimateBuildBytes(const BuildSpec& spec, VectorType type, size_t count, 
   const Result<BuildSpec> valid = ValidateBuild(spec, type, dim);
   if (!valid.ok()) return 0;
   const size_t bytes = kFixedBytes + NormBytes(*valid, count);
+  if (IsCompressedFlat(*valid)) {
+    return bytes + IvfIndex::EstimatePeakBytes(*valid, count, dim, threads);
+  }
   switch (TypeOf(*valid)) {
     case IndexType::kFlat:
     case IndexType::kBinFlat:
       break;
     case IndexType::kIvfFlat:
     case IndexType::kIvfSq8:
+    case IndexType::kIvfPq:
+    case IndexType::kIvfRabitq:
+    case IndexType::kScann:
       return bytes + IvfIndex::EstimatePeakBytes(*valid, count, dim, threads);
     case IndexType::kHnsw:
       return bytes + HnswIndex::EstimatePeakBytes(*valid, count, dim, threads);
@@ -105,12 +115,18 @@ Result<std::unique_ptr<Index>> Build(const Context& context, const BuildSpec& sp
   Vectors owned{.source = vectors};
   KITE_ASSIGN_OR_RETURN(owned.inverse_norms,
                         ComputeInverseNorms(context, valid.metric, vectors, executor));
+  if (IsCompressedFlat(valid)) {
+    return IvfIndex::Build(context, valid, std::move(owned), executor, progress);
+  }
   switch (TypeOf(valid)) {
     case IndexType::kFlat:
     case IndexType::kBinFlat:
       return std::make_unique<FlatIndex>(valid, std::move(owned));
     case IndexType::kIvfFlat:
     case IndexType::kIvfSq8:
+    case IndexType::kIvfPq:
+    case IndexType::kIvfRabitq:
+    case IndexType::kScann:
       return IvfIndex::Build(context, valid, std::move(owned), executor, progress);
     case IndexType::kHnsw:
       return HnswIndex::Build(context, valid, std::move(owned), executor, progress);
@@ -140,12 +156,16 @@ Result<std::unique_ptr<Index>> Load(std::string_view file, const VectorSource& v
     KITE_ASSIGN_OR_RETURN(loaded.inverse_norms,
                           reader.Read<float>(SectionId::kInverseNorms, header.count, mode));
   }
+  if (IsCompressedFlat(header.spec)) return IvfIndex::Load(reader, std::move(loaded), mode);
   switch (TypeOf(header.spec)) {
     case IndexType::kFlat:
     case IndexType::kBinFlat:
       return std::make_unique<FlatIndex>(header.spec, std::move(loaded));
     case IndexType::kIvfFlat:
     case IndexType::kIvfSq8:
+    case IndexType::kIvfPq:
+    case IndexType::kIvfRabitq:
+    case IndexType::kScann:
       return IvfIndex::Load(reader, std::move(loaded), mode);
     case IndexType::kHnsw:
       return HnswIndex::Load(reader, std::move(loaded), mode);

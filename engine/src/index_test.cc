@@ -27,7 +27,8 @@ using testing::MustSearch;
 using testing::Recall;
 using testing::SameHits;
 
-constexpr const char* kTypes[] = {"FLAT", "IVF_FLAT", "IVF_SQ8", "HNSW", "AUTOINDEX"};
+constexpr const char* kTypes[] = {"FLAT",       "IVF_FLAT", "IVF_SQ8", "IVF_PQ",
+                                  "IVF_RABITQ", "SCANN",    "HNSW",    "AUTOINDEX"};
 constexpr Metric kMetrics[] = {Metric::kL2, Metric::kIP, Metric::kCosine};
 
 struct Case {
@@ -43,11 +44,19 @@ std::vector<Case> AllCases() {
   return cases;
 }
 
-/// Small enough parameters for the many little indexes of these tests.
+/// Small enough parameters for the many little indexes of these tests; m and sub_dim fit every dim.
 BuildSpec SmallSpec(const Case& c) {
   return {.index_type = c.type,
           .metric = c.metric,
-          .params = {{"M", "8"}, {"efConstruction", "40"}, {"nlist", "16"}}};
+          .params = {
+              {"M", "8"}, {"efConstruction", "40"}, {"nlist", "16"}, {"m", "1"}, {"sub_dim", "1"}}};
+}
+
+/// The defaults; m has none. For dimensions that 8 divides.
+BuildSpec DefaultSpec(const Case& c) {
+  BuildSpec spec{.index_type = c.type, .metric = c.metric};
+  if (c.type == "IVF_PQ") spec.params = {{"m", "8"}};
+  return spec;
 }
 
 class IndexTest : public ::testing::TestWithParam<Case> {
@@ -63,7 +72,7 @@ INSTANTIATE_TEST_SUITE_P(AllTypes, IndexTest, ::testing::ValuesIn(AllCases()), [
 TEST_P(IndexTest, RecallAtDefaults) {
   const Dataset data = Clustered(5000, 24, 50, 1);
   const Dataset queries = Clustered(50, 24, 50, 1, 1);
-  const auto index = MustBuild({.index_type = GetParam().type, .metric = metric()}, data.source());
+  const auto index = MustBuild(DefaultSpec(GetParam()), data.source());
   const SearchParams params;
   const double recall =
       Recall(metric(), BruteForce(metric(), data.source(), queries.queries(), params),
@@ -261,12 +270,11 @@ TEST_P(IndexTest, BuildsOnManyThreadsAndReportsProgress) {
   ThreadPool pool("build", 4, 64);
   std::atomic<double> last{0};
   const Result<std::unique_ptr<Index>> index =
-      Build(Context(), {.index_type = GetParam().type, .metric = metric()}, data.source(), pool,
-            [&](double done) {
-              EXPECT_GE(done, 0);
-              EXPECT_LE(done, 1);
-              last = std::max(last.load(), done);
-            });
+      Build(Context(), DefaultSpec(GetParam()), data.source(), pool, [&](double done) {
+        EXPECT_GE(done, 0);
+        EXPECT_LE(done, 1);
+        last = std::max(last.load(), done);
+      });
   ASSERT_TRUE(index.ok()) << index.status();
   if (GetParam().type != "FLAT") {
     EXPECT_EQ(last, 1);
@@ -388,7 +396,7 @@ TEST(CosineTest, StaysInRangeForAnyLength) {
     }
   }
   for (const char* type : kTypes) {
-    const auto index = MustBuild({.index_type = type, .metric = Metric::kCosine}, data.source());
+    const auto index = MustBuild(SmallSpec({type, Metric::kCosine}), data.source());
     for (const Hits& hits : MustSearch(*index, data.queries(), {.k = 10})) {
       ASSERT_EQ(hits.size(), 10) << type;
       for (const Neighbor& hit : hits) EXPECT_NEAR(std::abs(hit.score), 1, 1e-6);

@@ -11,6 +11,8 @@
 namespace kite::engine {
 namespace {
 
+constexpr std::string_view kCompressed = "compressed";
+
 /// What an index type can hold.
 enum class Family : uint8_t { kNone, kDense, kBinary, kSparse, kAny };
 
@@ -25,13 +27,13 @@ struct TypeEntry {
 
 constexpr TypeEntry kTypes[] = {
     {"FLAT", Family::kDense, Built::kAll},
-    {"IVF_FLAT", Family::kDense, Built::kFloat32},
-    {"IVF_SQ8", Family::kDense, Built::kFloat32},
+    {"IVF_FLAT", Family::kDense, Built::kAll},
+    {"IVF_SQ8", Family::kDense, Built::kAll},
     {"HNSW", Family::kDense, Built::kDense},
     {"AUTOINDEX", Family::kAny, Built::kAll},
-    {"IVF_PQ", Family::kDense, Built::kNone},
-    {"IVF_RABITQ", Family::kDense, Built::kNone},
-    {"SCANN", Family::kDense, Built::kNone},
+    {"IVF_PQ", Family::kDense, Built::kAll},
+    {"IVF_RABITQ", Family::kDense, Built::kAll},
+    {"SCANN", Family::kDense, Built::kAll},
     {"HNSW_SQ", Family::kDense, Built::kNone},
     {"HNSW_PQ", Family::kDense, Built::kNone},
     {"HNSW_PRQ", Family::kDense, Built::kNone},
@@ -196,12 +198,103 @@ Status FillInt(const IntRange& range, ParamMap& params) {
   return {};
 }
 
+Status CheckBool(const ParamMap& params, std::string_view name) {
+  const auto found = params.find(name);
+  if (found == params.end()) return {};
+  for (const std::string_view known : {"true", "false", "True", "False"}) {
+    if (found->second == known) return {};
+  }
+  return Status::InvalidArgument(std::string(name) + " must be true or false, got '" +
+                                 found->second.substr(0, 64) + "'");
+}
+
+/// The vectors themselves are always there to refine with, so the type changes nothing; a wrong one
+/// is an error all the same.
+Status CheckRefineType(const ParamMap& params) {
+  const auto found = params.find("refine_type");
+  if (found == params.end()) return {};
+  std::string upper = found->second;
+  for (char& c : upper) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  for (const std::string_view known : {"SQ4U", "SQ6", "SQ8", "FP16", "BF16", "FP32", "FLAT"}) {
+    if (upper == known) return {};
+  }
+  return Status::InvalidArgument("invalid refine_type: " + found->second.substr(0, 64) +
+                                 ", expected one of SQ4U, SQ6, SQ8, FP16, BF16, FP32, FLAT");
+}
+
+Status CheckMultiple(uint32_t dim, std::string_view name, int64_t value) {
+  if (dim % value == 0) return {};
+  return Status::InvalidArgument("dim (" + std::to_string(dim) + ") must be a multiple of " +
+                                 std::string(name) + " (" + std::to_string(value) + ")");
+}
+
+Status FillIvf(IndexType type, uint32_t dim, ParamMap& params) {
+  KITE_RETURN_IF_ERROR(FillInt(kIvfNlist, params));
+  if (type == IndexType::kIvfPq) {
+    if (!params.contains(kPqM.name)) {
+      return Status::InvalidArgument("IVF_PQ needs the parameter m: the number of parts of a code");
+    }
+    KITE_RETURN_IF_ERROR(FillInt(kPqM, params));
+    KITE_RETURN_IF_ERROR(FillInt(kPqNbits, params));
+    return CheckMultiple(dim, kPqM.name, *IntParam(params, kPqM));
+  }
+  if (type == IndexType::kScann) {
+    KITE_RETURN_IF_ERROR(CheckBool(params, "with_raw_data"));
+    KITE_RETURN_IF_ERROR(FillInt(kScannSubDim, params));
+    return CheckMultiple(dim, kScannSubDim.name, *IntParam(params, kScannSubDim));
+  }
+  if (type == IndexType::kIvfRabitq) {
+    KITE_RETURN_IF_ERROR(CheckBool(params, "refine"));
+    return CheckRefineType(params);
+  }
+  return {};
+}
+
+Status ValidateIvfSearch(std::string_view index_type, const SearchParams& params) {
+  KITE_RETURN_IF_ERROR(IntParam(params.params, kIvfNprobe).status());
+  if (index_type == "IVF_RABITQ") {
+    KITE_RETURN_IF_ERROR(IntParam(params.params, kRabitqBitsQuery).status());
+  }
+  if (index_type == "IVF_RABITQ" || index_type == "IVF_PQ") {
+    KITE_RETURN_IF_ERROR(RefineK(params.params).status());
+  }
+  if (index_type == "SCANN" && params.params.contains(kScannReorderK.name)) {
+    KITE_ASSIGN_OR_RETURN(const int64_t reorder_k, IntParam(params.params, kScannReorderK));
+    if (static_cast<size_t>(reorder_k) < params.k) {
+      return Status::InvalidArgument("reorder_k (" + std::to_string(reorder_k) +
+                                     ") must be at least limit (" + std::to_string(params.k) + ")");
+    }
+  }
+  return {};
+}
+
 }  // namespace
+
+Result<std::optional<double>> RefineK(const ParamMap& params) {
+  const auto found = params.find(kRefineK);
+  if (found == params.end()) return std::optional<double>();
+  const std::string& text = found->second;
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || end != text.data() + text.size() || error != std::errc() || !(value >= 1) ||
+      value > 1e6) {
+    return Status::InvalidArgument("refine_k must be a number in [1, 1000000], got '" +
+                                   text.substr(0, 64) + "'");
+  }
+  return std::optional<double>(value);
+}
+
+bool IsCompressedFlat(const BuildSpec& spec) {
+  const auto found = spec.params.find(kCompressed);
+  return spec.index_type == "FLAT" && found != spec.params.end() &&
+         (found->second == "true" || found->second == "True");
+}
 
 IndexType TypeOf(const BuildSpec& spec) {
   for (const IndexType type :
        {IndexType::kFlat, IndexType::kIvfFlat, IndexType::kIvfSq8, IndexType::kHnsw,
-        IndexType::kBinFlat, IndexType::kSparseInvertedIndex, IndexType::kSparseWand}) {
+        IndexType::kBinFlat, IndexType::kIvfPq, IndexType::kIvfRabitq, IndexType::kScann,
+        IndexType::kSparseInvertedIndex, IndexType::kSparseWand}) {
     if (IndexTypeName(type) == spec.index_type) return type;
   }
   KITE_CHECK(false, "the spec was not validated");
@@ -223,6 +316,12 @@ std::string_view IndexTypeName(IndexType type) {
       return "SPARSE_INVERTED_INDEX";
     case IndexType::kSparseWand:
       return "SPARSE_WAND";
+    case IndexType::kIvfPq:
+      return "IVF_PQ";
+    case IndexType::kIvfRabitq:
+      return "IVF_RABITQ";
+    case IndexType::kScann:
+      return "SCANN";
   }
   return "UNKNOWN";
 }
@@ -316,11 +415,16 @@ Result<BuildSpec> ValidateBuild(const BuildSpec& spec, VectorType type, uint32_t
   }
   switch (TypeOf(filled)) {
     case IndexType::kFlat:
+      KITE_RETURN_IF_ERROR(CheckBool(filled.params, kCompressed));
+      break;
     case IndexType::kBinFlat:
       break;
     case IndexType::kIvfFlat:
     case IndexType::kIvfSq8:
-      KITE_RETURN_IF_ERROR(FillInt(kIvfNlist, filled.params));
+    case IndexType::kIvfPq:
+    case IndexType::kIvfRabitq:
+    case IndexType::kScann:
+      KITE_RETURN_IF_ERROR(FillIvf(TypeOf(filled), dim, filled.params));
       break;
     case IndexType::kHnsw:
       KITE_RETURN_IF_ERROR(FillInt(kHnswM, filled.params));
@@ -346,8 +450,8 @@ Status ValidateSearch(std::string_view index_type, const SearchParams& params) {
                                      std::to_string(params.k) + ")");
     }
   }
-  if (index_type == "IVF_FLAT" || index_type == "IVF_SQ8") {
-    KITE_RETURN_IF_ERROR(IntParam(params.params, kIvfNprobe).status());
+  for (const std::string_view ivf : {"IVF_FLAT", "IVF_SQ8", "IVF_PQ", "IVF_RABITQ", "SCANN"}) {
+    if (index_type == ivf) return ValidateIvfSearch(index_type, params);
   }
   if (index_type == "SPARSE_INVERTED_INDEX" || index_type == "SPARSE_WAND") {
     KITE_RETURN_IF_ERROR(FloatParam(params.params, kDropRatioSearch).status());

@@ -16,6 +16,9 @@ enum class IndexType : uint8_t {
   kIvfSq8 = 3,
   kHnsw = 4,
   kBinFlat = 5,
+  kIvfPq = 6,
+  kIvfRabitq = 7,
+  kScann = 8,
   kSparseInvertedIndex = 14,
   kSparseWand = 15,
 };
@@ -51,6 +54,12 @@ inline constexpr IntRange kHnswEfConstruction{"efConstruction", 360, 1, INT32_MA
 inline constexpr IntRange kHnswEf{"ef", 0, 1, INT32_MAX};
 inline constexpr IntRange kIvfNlist{"nlist", 128, 1, 65536};
 inline constexpr IntRange kIvfNprobe{"nprobe", 8, 1, 65536};
+inline constexpr IntRange kPqM{"m", 0, 1, 65536};  ///< no default
+inline constexpr IntRange kPqNbits{"nbits", 8, 1, 16};
+inline constexpr IntRange kScannSubDim{"sub_dim", 2, 1, 65536};
+inline constexpr IntRange kScannReorderK{"reorder_k", 0, 1, INT32_MAX};
+inline constexpr IntRange kRabitqBitsQuery{"rbq_bits_query", 0, 0, 8};
+inline constexpr std::string_view kRefineK = "refine_k";
 
 /// Shares of the values; below 1. The first is accepted and does nothing, as in Milvus.
 inline constexpr FloatRange kDropRatioBuild{"drop_ratio_build", 0, 0, 0.999999};
@@ -74,5 +83,12 @@ inline constexpr size_t kHnswEfDefault = 64;
 /// The parameter or its default. InvalidArgument(Parameter): not an integer, or out of its range.
 [[nodiscard]] Result<int64_t> IntParam(const ParamMap& params, const IntRange& range);
 [[nodiscard]] Result<double> FloatParam(const ParamMap& params, const FloatRange& range);
+
+/// FLAT with the parameter `compressed`: codes are scanned, the hits are the same.
+[[nodiscard]] bool IsCompressedFlat(const BuildSpec& spec);
+
+/// How many vectors may be scored exactly per hit that is wanted: refine_k, at least 1; nothing
+/// when absent.
+[[nodiscard]] Result<std::optional<double>> RefineK(const ParamMap& params);
 
 }  // namespace kite::engine

@@ -49,9 +49,8 @@ TEST(ValidateBuildTest, NamesParameterRangeAndValue) {
 TEST(ValidateBuildTest, RefusesUnknownAndUnbuiltTypes) {
   EXPECT_EQ(Message(Spec("HNSWX")),
             "InvalidArgument(Index): invalid index type: HNSWX; known are FLAT, IVF_FLAT, IVF_SQ8, "
-            "HNSW, AUTOINDEX");
-  for (const char* type :
-       {"IVF_PQ", "IVF_RABITQ", "SCANN", "HNSW_SQ", "HNSW_PQ", "HNSW_PRQ", "DISKANN"}) {
+            "HNSW, AUTOINDEX, IVF_PQ, IVF_RABITQ, SCANN");
+  for (const char* type : {"HNSW_SQ", "HNSW_PQ", "HNSW_PRQ", "DISKANN"}) {
     const Status status = ValidateBuild(Spec(type), VectorType::kFloat32, 8).status();
     EXPECT_TRUE(status.Is(StatusKind::kUnimplemented)) << status;
     EXPECT_NE(status.message().find(type), std::string::npos) << status;
@@ -59,10 +58,6 @@ TEST(ValidateBuildTest, RefusesUnknownAndUnbuiltTypes) {
   EXPECT_TRUE(ValidateBuild(Spec("HNSW"), VectorType::kBinary, 8)
                   .status()
                   .Is(StatusKind::kInvalidArgument, StatusSubject::kIndex));
-  EXPECT_EQ(
-      Message(Spec("IVF_FLAT"), VectorType::kInt8),
-      "Unimplemented(None): index type IVF_FLAT on a field of type INT8_VECTOR is not built yet; "
-      "available are FLAT, HNSW, AUTOINDEX");
   EXPECT_EQ(
       Message(Spec("BIN_IVF_FLAT", {}, Metric::kHamming), VectorType::kBinary),
       "Unimplemented(None): index type BIN_IVF_FLAT is not built yet; available are AUTOINDEX, "
@@ -80,6 +75,39 @@ TEST(ValidateBuildTest, AutoIndexFitsEveryType) {
   for (const VectorType type : {VectorType::kFloat16, VectorType::kBFloat16, VectorType::kInt8}) {
     EXPECT_EQ(resolved(type, Metric::kCosine, 8), "HNSW");
   }
+}
+
+TEST(ValidateBuildTest, ProductCodes) {
+  EXPECT_EQ(
+      Message(Spec("IVF_PQ")),
+      "InvalidArgument(Parameter): IVF_PQ needs the parameter m: the number of parts of a code");
+  EXPECT_EQ(Message(Spec("IVF_PQ", {{"m", "3"}})),
+            "InvalidArgument(Parameter): dim (8) must be a multiple of m (3)");
+  EXPECT_EQ(Message(Spec("IVF_PQ", {{"m", "0"}})),
+            "InvalidArgument(Parameter): m out of range: [1, 65536], got 0");
+  EXPECT_EQ(Message(Spec("IVF_PQ", {{"m", "4"}, {"nbits", "17"}})),
+            "InvalidArgument(Parameter): nbits out of range: [1, 16], got 17");
+  const Result<BuildSpec> pq = ValidateBuild(Spec("IVF_PQ", {{"m", "4"}}), VectorType::kFloat32, 8);
+  ASSERT_TRUE(pq.ok());
+  EXPECT_EQ(pq->params, (ParamMap{{"m", "4"}, {"nbits", "8"}, {"nlist", "128"}}));
+  EXPECT_EQ(Message(Spec("SCANN", {{"sub_dim", "3"}})),
+            "InvalidArgument(Parameter): dim (8) must be a multiple of sub_dim (3)");
+  EXPECT_EQ(Message(Spec("SCANN", {{"with_raw_data", "1"}})),
+            "InvalidArgument(Parameter): with_raw_data must be true or false, got '1'");
+  const Result<BuildSpec> scann = ValidateBuild(Spec("SCANN"), VectorType::kFloat32, 8);
+  ASSERT_TRUE(scann.ok());
+  EXPECT_EQ(scann->params, (ParamMap{{"nlist", "128"}, {"sub_dim", "2"}}));
+}
+
+TEST(ValidateBuildTest, Rabitq) {
+  EXPECT_TRUE(ValidateBuild(Spec("IVF_RABITQ", {{"refine", "true"}, {"refine_type", "SQ8"}}),
+                            VectorType::kFloat32, 8)
+                  .ok());
+  EXPECT_EQ(Message(Spec("IVF_RABITQ", {{"refine", "yes"}})),
+            "InvalidArgument(Parameter): refine must be true or false, got 'yes'");
+  EXPECT_EQ(Message(Spec("IVF_RABITQ", {{"refine_type", "SQ9"}})),
+            "InvalidArgument(Parameter): invalid refine_type: SQ9, expected one of SQ4U, SQ6, SQ8, "
+            "FP16, BF16, FP32, FLAT");
 }
 
 TEST(ValidateBuildTest, RefusesNumbersThatAreNoType) {
@@ -151,8 +179,26 @@ TEST(ValidateSearchTest, ChecksEfAndNprobe) {
   params.params["nprobe"] = "65537";
   EXPECT_EQ(ValidateSearch("IVF_FLAT", params).message(),
             "nprobe out of range: [1, 65536], got 65537");
+  EXPECT_FALSE(ValidateSearch("SCANN", params).ok());
   params.k = 0;
   EXPECT_FALSE(ValidateSearch("FLAT", params).ok());
+}
+
+TEST(ValidateSearchTest, ChecksHowManyAreRefined) {
+  const auto message = [](std::string_view type, ParamMap params) {
+    return ValidateSearch(type, {.k = 10, .params = std::move(params)}).message();
+  };
+  EXPECT_EQ(message("SCANN", {{"reorder_k", "10"}}), "");
+  EXPECT_EQ(message("SCANN", {{"reorder_k", "9"}}), "reorder_k (9) must be at least limit (10)");
+  for (const char* type : {"IVF_RABITQ", "IVF_PQ"}) {
+    EXPECT_EQ(message(type, {{"refine_k", "1.5"}}), "");
+    for (const std::string text : {"0.5", "nan", "", "x", "-1", "1e9"}) {
+      EXPECT_EQ(message(type, {{"refine_k", text}}),
+                "refine_k must be a number in [1, 1000000], got '" + text + "'");
+    }
+  }
+  EXPECT_EQ(message("IVF_RABITQ", {{"rbq_bits_query", "9"}}),
+            "rbq_bits_query out of range: [0, 8], got 9");
 }
 
 }  // namespace

@@ -183,6 +183,10 @@ CASES = [
         (r"\bM\b", "out of range|should be in range", "2048"),
     ),
     Case("index/ivf-nlist-0", with_index("IVF_FLAT", nlist=0), PARAMETER, ("nlist", "65536")),
+    Case("index/ivf-pq-without-m", with_index("IVF_PQ", nlist=8), PARAMETER, ("IVF_PQ", "m")),
+    Case("index/ivf-pq-nbits-17", with_index("IVF_PQ", m=1, nbits=17), PARAMETER, ("nbits", "[1, 16]")),
+    Case("index/scann-sub-dim", with_index("SCANN", sub_dim=1000), PARAMETER, ("sub_dim", "multiple")),
+    Case("index/rabitq-refine-type", with_index("IVF_RABITQ", refine_type="SQ9"), PARAMETER, ("refine_type", "SQ8")),
     Case("index/unknown-field", with_index("FLAT", column="nofield"), PARAMETER | {1700}, ("nofield",)),
     Case(
         "index/second-different", second_index, PARAMETER | {702}, ("at most one distinct index is allowed per field",)

@@ -37,8 +37,14 @@ enum class SectionId : uint32_t {
   kIvfCentroids = 32,  ///< float32[lists * dim]
   kIvfOffsets = 33,    ///< uint32[lists + 1]
   kIvfIds = 34,        ///< uint32[count]
-  kIvfCodeScale = 35,  ///< float32[2 * dim]: min, then step
-  kIvfCodes = 36,      ///< uint8[count * dim]
+  // 35 and 36 were the codes of IVF_SQ8 in files that no release wrote.
+  kIvfMean = 37,            ///< float32[dim]
+  kIvfCentroidBlocks = 38,  ///< blocks of codes of the centroids
+  kIvfBlocks = 39,          ///< blocks of codes, by list
+  kIvfByteCodes = 40,       ///< int8[count * padded dim]
+  kIvfByteFactors = 41,     ///< float32[count * 4]
+  kIvfCodebooks = 42,       ///< float32[dim * entries]
+  kIvfCodeLength = 43,      ///< float32[1]
   kSparseBounds = 64,  ///< uint64[3 * (parts + 1)]
   kSparseTerms = 65,   ///< uint32[terms]
   kSparseSteps = 66,   ///< float32[terms]

@@ -17,7 +17,8 @@ using testing::Clustered;
 using testing::Dataset;
 using testing::FilterOut;
 
-constexpr size_t kCount = 300;
+/// More than IVF leaves to a scan.
+constexpr size_t kCount = 600;
 constexpr uint32_t kDim = 5;
 
 struct Sample {
@@ -25,9 +26,10 @@ struct Sample {
   Metric metric;
 };
 
-const Sample kSamples[] = {{"FLAT", Metric::kCosine}, {"IVF_FLAT", Metric::kL2},
-                           {"IVF_SQ8", Metric::kIP},  {"IVF_SQ8", Metric::kCosine},
-                           {"HNSW", Metric::kL2},     {"HNSW", Metric::kCosine}};
+const Sample kSamples[] = {
+    {"FLAT", Metric::kCosine},    {"IVF_FLAT", Metric::kL2}, {"IVF_SQ8", Metric::kIP},
+    {"IVF_SQ8", Metric::kCosine}, {"IVF_PQ", Metric::kL2},   {"IVF_RABITQ", Metric::kIP},
+    {"SCANN", Metric::kCosine},   {"HNSW", Metric::kL2},     {"HNSW", Metric::kCosine}};
 
 /// The bytes at an address that suits Load.
 class AlignedFile {
@@ -48,11 +50,12 @@ class AlignedFile {
 class IndexFileTest : public ::testing::Test {
  protected:
   std::string SaveSample(const Sample& sample) {
-    return testing::MustSave(
-        *testing::MustBuild({.index_type = sample.type,
-                             .metric = sample.metric,
-                             .params = {{"M", "4"}, {"efConstruction", "20"}, {"nlist", "8"}}},
-                            data_.source()));
+    return testing::MustSave(*testing::MustBuild(
+        {.index_type = sample.type,
+         .metric = sample.metric,
+         .params =
+             {{"M", "4"}, {"efConstruction", "20"}, {"nlist", "8"}, {"m", "5"}, {"sub_dim", "1"}}},
+        data_.source()));
   }
 
   /// Loads and searches in every way; whatever comes out is fine.

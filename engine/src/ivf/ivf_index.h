@@ -1,31 +1,48 @@
-// IVF_FLAT and IVF_SQ8: the vectors are divided among the nearest of nlist centroids; a search
-// scans the nprobe nearest lists. IVF_SQ8 scans 8-bit codes and re-ranks the best by the borrowed
-// vectors, so its scores are exact.
+// IVF_FLAT, IVF_SQ8, IVF_PQ, IVF_RABITQ and SCANN: the vectors are divided among the nearest of
+// nlist centroids; a search looks through the nprobe nearest lists.
+//
+// What is looked through are codes that estimate a vector's distance and bound it from below: one
+// bit per dimension (quant/rabitq.h), for IVF_SQ8 then 8 bits per dimension (quant/byte_codes.h).
+// Only vectors whose bound beats what is found so far are scored exactly by the borrowed vectors,
+// so all scores are exact. The centroids have codes of one bit too.
 //
 // Source: Jegou, Douze and Schmid, "Product quantization for nearest neighbor search" (2011),
 // section IV. For COSINE, centroids and codes are those of the vectors at length 1.
+//
+// FLAT with the parameter `compressed` is one list, coded with three bits, then 8 bits per
+// dimension. Its bounds are not those of a probability but of Cauchy's and Schwarz's inequality
+// (and of rounding), so it finds exactly what a scan of the vectors finds.
 //
 // A filtered search scans more lists the fewer rows survive, and is left to a scan of the survivors
 // when the filter takes away what lies near the query.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "quant/product.h"
+#include "quant/rotation.h"
 #include "search/dense_index.h"
 
 namespace kite::engine {
 
 class IvfIndex final : public DenseIndex {
  public:
-  /// The lists and, for IVF_SQ8, the codes in the order of the lists.
+  /// The lists and the codes. A vector's position is its place in `ids`.
   struct Lists {
-    Array<float> centroids;   ///< lists x dim
-    Array<uint32_t> offsets;  ///< lists + 1; list l is ids[offsets[l] .. offsets[l + 1])
-    Array<uint32_t> ids;      ///< vector ids, ascending within a list
-    Array<float> code_scale;  ///< see scalar_quantizer.h
-    Array<uint8_t> codes;     ///< count x dim
+    Array<float> centroids;          ///< lists x dim
+    Array<uint32_t> offsets;         ///< lists + 1; list l is ids[offsets[l] .. offsets[l + 1])
+    Array<uint32_t> ids;             ///< vector ids, ascending within a list
+    Array<float> mean;               ///< of the vectors: dim
+    Array<uint8_t> centroid_blocks;  ///< codes of the centroids
+    Array<uint8_t> blocks;           ///< codes of the vectors, 32 positions each
+    Array<int8_t> byte_codes;        ///< IVF_SQ8: count x padded dim
+    Array<float> byte_factors;       ///< IVF_SQ8: count x 4
+    Array<float> codebooks;          ///< IVF_PQ and SCANN
+    Array<float> code_length;        ///< compressed FLAT: of the longest code of three bits
     [[nodiscard]] size_t size() const { return offsets.empty() ? 0 : offsets.size() - 1; }
+    [[nodiscard]] size_t bytes() const;
   };
 
   IvfIndex(BuildSpec spec, Vectors vectors, Lists lists);
@@ -42,7 +59,7 @@ class IvfIndex final : public DenseIndex {
                                   size_t threads);
 
  private:
-  struct Probe;
+  class Probe;
 
   [[nodiscard]] double ApproximateCost(const SearchJob& job, size_t wanted) const override;
   Result<bool> Approximate(const SearchJob& job, size_t wanted) const override;
@@ -50,15 +67,10 @@ class IvfIndex final : public DenseIndex {
   void AddSections(IndexFileWriter& writer) const override;
 
   [[nodiscard]] size_t NprobeOf(const SearchJob& job) const;
-  /// scratch.order = the lists by the distance of their centroids, unsorted.
-  void RankLists(const SearchJob& job) const;
-  /// False when the filter leaves too little in the nearest lists.
-  bool ScanLists(const SearchJob& job, Probe& probe) const;
-  void ScanListRaw(const SearchJob& job, size_t list, Probe& probe) const;
-  void ScanListCodes(const SearchJob& job, size_t list, Probe& probe) const;
-  void Rerank(const SearchJob& job) const;
 
   Lists lists_;
+  Rotation rotation_;
+  std::optional<ProductCodec> product_;  ///< IVF_PQ and SCANN
 };
 
 }  // namespace kite::engine

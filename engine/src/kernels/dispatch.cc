@@ -1,5 +1,6 @@
 #include <cstdlib>
 
+#include "kernels/code_kernels.h"
 #include "kernels/kernels.h"
 
 namespace kite::engine {
@@ -24,6 +25,12 @@ Kernels MakeExtendedKernels() {
     kernels.hamming = kVpopcntHamming;
     kernels.jaccard = kVpopcntJaccard;
   }
+  return kernels;
+}
+
+CodeKernels MakeExtendedCodeKernels() {
+  CodeKernels kernels = kAvx512CodeKernels;
+  if (__builtin_cpu_supports("avx512vbmi")) kernels.byte_scan = VbmiByteScan;
   return kernels;
 }
 
@@ -101,6 +108,24 @@ const GraphKernels& GraphKernelsAt(SimdLevel level) {
 
 const GraphKernels& ActiveGraphKernels() {
   static const GraphKernels& kernels = GraphKernelsAt(ActiveSimdLevel());
+  return kernels;
+}
+
+const CodeKernels* CodeKernelsAt(SimdLevel level) {
+  if (KernelsAt(level) == nullptr) return nullptr;
+#if defined(__x86_64__)
+  if (level == SimdLevel::kAvx512Ext) {
+    static const CodeKernels extended = MakeExtendedCodeKernels();
+    return &extended;
+  }
+  if (level == SimdLevel::kAvx512) return &kAvx512CodeKernels;
+  if (level == SimdLevel::kAvx2) return &kAvx2CodeKernels;
+#endif
+  return &kScalarCodeKernels;
+}
+
+const CodeKernels& ActiveCodeKernels() {
+  static const CodeKernels& kernels = *CodeKernelsAt(ActiveSimdLevel());
   return kernels;
 }
 

@@ -42,6 +42,11 @@ TEST(TopKTest, KeepsTheBestInsideTheWindow) {
     TopK top(k, window, kept);
     for (const Hit hit : all) top.Add(hit);
     top.Finish();
+    std::vector<Hit> best;
+    BestK heap(k, window, best);
+    for (const Hit hit : all) heap.Add(hit);
+    heap.Finish();
+    EXPECT_EQ(best, kept);
     std::erase_if(all, [&](Hit hit) { return hit < window.first || hit >= window.last; });
     std::sort(all.begin(), all.end());
     all.resize(std::min(all.size(), k));

@@ -59,8 +59,6 @@ class Scorer {
     return key;
   }
 
-  /// Over float32 only; at length 1 for COSINE.
-  [[nodiscard]] const float* float_query() const { return static_cast<const float*>(query_); }
   /// The query as dim floats; at length 1 for COSINE. Of dense types only.
   void CopyQuery(float* out) const;
   /// The same query against another matrix, e.g. the next chunk.

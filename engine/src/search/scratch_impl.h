@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "hnsw/walk.h"
+#include "ivf/probe.h"
 #include "kite/engine/index.h"
 #include "search/hit.h"
 #include "sparse/sparse_buffers.h"
@@ -13,7 +14,6 @@ namespace kite::engine {
 
 struct Scratch::Impl {
   std::vector<float> normalized;    ///< the query at length 1 (COSINE)
-  std::vector<float> query_codes;   ///< the query as the 8-bit code kernels want it
   std::vector<float> keys;          ///< keys of one batch of rows
   std::vector<uint32_t> ids;        ///< vectors to score
   std::vector<Hit> hits;            ///< the result of the present query, best first
@@ -23,6 +23,7 @@ struct Scratch::Impl {
   std::vector<int8_t> query_code;   ///< HNSW: the query's code
   WalkBuffers walk;
   SparseBuffers sparse;
+  ProbeBuffers probe;
 };
 
 }  // namespace kite::engine

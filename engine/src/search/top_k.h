@@ -31,9 +31,17 @@ class TopK {
     return true;
   }
 
+  /// Hits that order before it may be accepted.
+  [[nodiscard]] Hit bound() const { return bound_; }
+
+  /// Leaves at most k hits in the buffer, in no order.
+  void Cut() {
+    if (hits_.size() > k_) Shrink();
+  }
+
   /// Leaves at most k hits in the buffer, best first.
   void Finish() {
-    if (hits_.size() > k_) Shrink();
+    Cut();
     std::sort(hits_.begin(), hits_.end());
   }
 
@@ -50,6 +58,40 @@ class TopK {
   const Hit first_;
   Hit bound_;
   std::vector<Hit>& hits_;
+};
+
+/// The k best hits of a stream inside a window, with the bound of what can still come among them
+/// exact after each hit: for streams that the bound makes short.
+class BestK {
+ public:
+  BestK(size_t k, HitWindow window, std::vector<Hit>& buffer)
+      : k_(k), window_(window), hits_(buffer) {
+    hits_.clear();
+  }
+
+  void Add(Hit hit) {
+    if (hit >= bound() || hit < window_.first) return;
+    if (hits_.size() == k_) {
+      std::pop_heap(hits_.begin(), hits_.end());
+      hits_.back() = hit;
+    } else {
+      hits_.push_back(hit);
+    }
+    std::push_heap(hits_.begin(), hits_.end());
+  }
+
+  [[nodiscard]] bool full() const { return hits_.size() == k_; }
+
+  /// Hits that order before it are accepted.
+  [[nodiscard]] Hit bound() const { return hits_.size() < k_ ? window_.last : hits_.front(); }
+
+  /// Leaves the hits in the buffer, best first.
+  void Finish() { std::sort_heap(hits_.begin(), hits_.end()); }
+
+ private:
+  const size_t k_;
+  const HitWindow window_;
+  std::vector<Hit>& hits_;  ///< a heap, the worst in front
 };
 
 /// Sorts an array from its front only as far as it is read.

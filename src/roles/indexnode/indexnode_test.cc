@@ -69,7 +69,8 @@ class IndexNodeTest : public ::testing::Test {
 TEST_F(IndexNodeTest, BuildsStoresAndIsUsed) {
   Seal(rows::SmallSchema(), 3000);
   IndexNodeImpl node({objects_, &pool_});
-  for (const char* type : {"FLAT", "IVF_FLAT", "IVF_SQ8", "HNSW", "AUTOINDEX"}) {
+  for (const char* type :
+       {"FLAT", "IVF_FLAT", "IVF_SQ8", "IVF_RABITQ", "SCANN", "HNSW", "AUTOINDEX"}) {
     std::atomic<double> progress{0};
     const BuildTask task = Task(type, FloatVector());
     const auto built = node.Build(context_, task, [&](double done) { progress = done; });

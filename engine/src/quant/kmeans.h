@@ -25,8 +25,20 @@ std::vector<uint32_t> SampleIds(size_t n, size_t wanted, uint64_t seed);
 Result<Array<float>> TrainKMeans(const Context& context, const float* points, size_t n, size_t dim,
                                  const KMeansSpec& spec, Executor& executor);
 
-/// The nearest centroid, the smaller index on ties. `keys` has room for `clusters` floats.
-uint32_t NearestCentroid(const float* point, const float* centroids, size_t clusters, size_t dim,
-                         float* keys);
+/// Centroids laid out for finding the nearest one of many points at once, as a product of matrices.
+/// Read-only after Make(); any thread.
+class CentroidPanels {
+ public:
+  static Result<CentroidPanels> Make(const float* centroids, size_t clusters, size_t dim);
+  static size_t Bytes(size_t clusters, size_t dim);
+
+  /// nearest[i] = the nearest centroid of points[i], i < n; the smaller index on ties.
+  void Nearest(const float* points, size_t n, uint32_t* nearest) const;
+
+ private:
+  size_t dim_ = 0;
+  Array<float> panels_;      ///< 32 centroids each, dim x 32
+  Array<float> half_norms_;  ///< infinity behind the last centroid
+};
 
 }  // namespace kite::engine

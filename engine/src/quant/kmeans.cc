@@ -1,23 +1,28 @@
-#include "ivf/kmeans.h"
+#include "quant/kmeans.h"
 
 #include <algorithm>
 #include <limits>
 #include <numeric>
 #include <random>
 
+#include "kernels/code_kernels.h"
 #include "kernels/kernels.h"
 
 namespace kite::engine {
 namespace {
 
 constexpr size_t kPointsPerTask = 256;
-/// k-means++ reads its candidates once per cluster, so it looks at some of the points only: choosing
-/// costs a fraction of one iteration, and clusters are missed as rarely as with all points.
+/// Points whose best keys so far stay in the nearest cache.
+constexpr size_t kPointsPerTile = 64;
+/// k-means++ reads its candidates once per cluster, so it looks at some of the points only:
+/// choosing costs a fraction of one iteration, and clusters are missed as rarely as with all
+/// points.
 constexpr size_t kCandidatesPerCluster = 16;
 
-/// Chooses the points that k-means starts with (k-means++, Arthur and Vassilvitskii 2007): each next
-/// one is drawn with a probability proportional to its squared distance from those that are chosen.
-/// With points drawn evenly, data in separate clusters leaves some without a centroid for good.
+/// Chooses the points that k-means starts with (k-means++, Arthur and Vassilvitskii 2007): each
+/// next one is drawn with a probability proportional to its squared distance from those that are
+/// chosen. With points drawn evenly, data in separate clusters leaves some without a centroid for
+/// good.
 class Seeding {
  public:
   Seeding(const float* points, size_t n, size_t dim, const KMeansSpec& spec, Executor& executor)
@@ -44,10 +49,12 @@ class Seeding {
     const size_t tasks = (ids_.size() + kPointsPerTask - 1) / kPointsPerTask;
     return ParallelFor(executor_, tasks, 1, [&](size_t task) {
       const size_t end = std::min(ids_.size(), (task + 1) * kPointsPerTask);
-      for (size_t i = task * kPointsPerTask; i < end; ++i) {
-        const float distance =
-            ActiveKernels().float32_l2.pair(centroid, points_ + ids_[i] * dim_, dim_);
-        distances_[i] = std::min(distances_[i], distance);
+      const size_t begin = task * kPointsPerTask;
+      float to_centroid[kPointsPerTask];
+      ActiveKernels().float32_l2.ids(centroid, points_, ids_.data() + begin, end - begin, dim_,
+                                     to_centroid);
+      for (size_t i = begin; i < end; ++i) {
+        distances_[i] = std::min(distances_[i], to_centroid[i - begin]);
       }
       return context.Check();
     });
@@ -76,14 +83,13 @@ class Seeding {
 Status AssignPoints(const Context& context, const float* points, size_t n, size_t dim,
                     const Array<float>& centroids, Executor& executor,
                     std::vector<uint32_t>& assigned) {
-  const size_t clusters = centroids.size() / dim;
+  KITE_ASSIGN_OR_RETURN(const CentroidPanels panels,
+                        CentroidPanels::Make(centroids.data(), centroids.size() / dim, dim));
   const size_t tasks = (n + kPointsPerTask - 1) / kPointsPerTask;
   return ParallelFor(executor, tasks, 1, [&](size_t task) {
-    std::vector<float> keys(clusters);
-    const size_t end = std::min(n, (task + 1) * kPointsPerTask);
-    for (size_t i = task * kPointsPerTask; i < end; ++i) {
-      assigned[i] = NearestCentroid(points + i * dim, centroids.data(), clusters, dim, keys.data());
-    }
+    const size_t begin = task * kPointsPerTask;
+    panels.Nearest(points + begin * dim, std::min(n - begin, kPointsPerTask),
+                   assigned.data() + begin);
     return context.Check();
   });
 }
@@ -143,10 +149,61 @@ std::vector<uint32_t> SampleIds(size_t n, size_t wanted, uint64_t seed) {
   return ids;
 }
 
-uint32_t NearestCentroid(const float* point, const float* centroids, size_t clusters, size_t dim,
-                         float* keys) {
-  ActiveKernels().float32_l2.block(point, centroids, clusters, dim, keys);
-  return static_cast<uint32_t>(std::min_element(keys, keys + clusters) - keys);
+Result<CentroidPanels> CentroidPanels::Make(const float* centroids, size_t clusters, size_t dim) {
+  CentroidPanels made;
+  made.dim_ = dim;
+  const size_t panels = (clusters + kPanelColumns - 1) / kPanelColumns;
+  KITE_ASSIGN_OR_RETURN(made.panels_, Array<float>::Allocate(panels * dim * kPanelColumns));
+  KITE_ASSIGN_OR_RETURN(made.half_norms_, Array<float>::Allocate(panels * kPanelColumns));
+  float* const norms = made.half_norms_.mutable_data();
+  std::fill_n(norms, made.half_norms_.size(), std::numeric_limits<float>::infinity());
+  // Relative to their mean, so that what all points share does not take digits away:
+  // |x - c|^2 / 2 - |x - m|^2 / 2 = |c - m|^2 / 2 + <m, c - m> - <x, c - m>.
+  std::vector<double> mean(dim);
+  for (size_t i = 0; i < clusters * dim; ++i) mean[i % dim] += centroids[i];
+  for (double& value : mean) value /= static_cast<double>(clusters);
+  for (size_t c = 0; c < clusters; ++c) {
+    float* const column =
+        made.panels_.mutable_data() + c / kPanelColumns * dim * kPanelColumns + c % kPanelColumns;
+    double norm = 0;
+    for (size_t j = 0; j < dim; ++j) {
+      const auto shifted = static_cast<float>(centroids[c * dim + j] - mean[j]);
+      column[j * kPanelColumns] = shifted;
+      norm += double{shifted} * shifted / 2 + mean[j] * shifted;
+    }
+    norms[c] = static_cast<float>(norm);
+  }
+  return made;
+}
+
+size_t CentroidPanels::Bytes(size_t clusters, size_t dim) {
+  return (clusters + kPanelColumns - 1) / kPanelColumns * kPanelColumns * (dim + 1) * sizeof(float);
+}
+
+void CentroidPanels::Nearest(const float* points, size_t n, uint32_t* nearest) const {
+  float best[kPointsPerTile * kPanelColumns];
+  uint32_t panel_of[kPointsPerTile * kPanelColumns];
+  for (size_t begin = 0; begin < n; begin += kPointsPerTile) {
+    const size_t rows = std::min(n - begin, kPointsPerTile);
+    std::fill_n(best, rows * kPanelColumns, std::numeric_limits<float>::infinity());
+    std::fill_n(panel_of, rows * kPanelColumns, 0);
+    ActiveCodeKernels().nearest(points + begin * dim_, rows, panels_.data(), half_norms_.data(),
+                                half_norms_.size() / kPanelColumns, dim_, best, panel_of);
+    for (size_t i = 0; i < rows; ++i) {
+      const float* const keys = best + i * kPanelColumns;
+      const uint32_t* const panels = panel_of + i * kPanelColumns;
+      // A point that overflows is near to nothing and goes to centroid 0.
+      uint32_t winner = 0;
+      float least = std::numeric_limits<float>::infinity();
+      for (uint32_t c = 0; c < kPanelColumns; ++c) {
+        const auto centroid = static_cast<uint32_t>(panels[c] * kPanelColumns + c);
+        if (keys[c] > least || !(keys[c] < std::numeric_limits<float>::infinity())) continue;
+        if (keys[c] < least || centroid < winner) winner = centroid;
+        least = keys[c];
+      }
+      nearest[begin + i] = winner;
+    }
+  }
 }
 
 Result<Array<float>> TrainKMeans(const Context& context, const float* points, size_t n, size_t dim,

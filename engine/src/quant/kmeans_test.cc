@@ -1,9 +1,10 @@
-#include "ivf/kmeans.h"
+#include "quant/kmeans.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/thread_pool.h"
 #include "testing/test_data.h"
@@ -21,6 +22,17 @@ Array<float> Train(const Dataset& data, size_t clusters, Executor& executor) {
   return std::move(centroids).value();
 }
 
+/// To the nearest centroid.
+double SquaredError(const float* point, const Array<float>& centroids, size_t dim) {
+  double least = std::numeric_limits<double>::infinity();
+  for (size_t c = 0; c < centroids.size() / dim; ++c) {
+    double sum = 0;
+    for (size_t j = 0; j < dim; ++j) sum += std::pow(double{point[j]} - centroids[c * dim + j], 2);
+    least = std::min(least, sum);
+  }
+  return least;
+}
+
 TEST(KMeansTest, FindsSeparateClusters) {
   Dataset data{.dim = 2};
   for (int i = 0; i < 300; ++i) {
@@ -30,11 +42,7 @@ TEST(KMeansTest, FindsSeparateClusters) {
   InlineExecutor executor;
   const Array<float> centroids = Train(data, 6, executor);
   double error = 0;
-  std::vector<float> keys(6);
-  for (size_t i = 0; i < data.count(); ++i) {
-    NearestCentroid(data.vector(i), centroids.data(), 6, 2, keys.data());
-    error += *std::min_element(keys.begin(), keys.end());
-  }
+  for (size_t i = 0; i < data.count(); ++i) error += SquaredError(data.vector(i), centroids, 2);
   EXPECT_LT(error / static_cast<double>(data.count()), 0.01);
 }
 
@@ -48,13 +56,37 @@ TEST(KMeansTest, ManySeparateClustersAreAlmostAllFound) {
   }
   InlineExecutor executor;
   const Array<float> centroids = Train(data, kClusters, executor);
-  std::vector<float> keys(kClusters);
   size_t missed = 0;
   for (size_t i = 0; i < kClusters; ++i) {
-    NearestCentroid(data.vector(i), centroids.data(), kClusters, 2, keys.data());
-    missed += *std::min_element(keys.begin(), keys.end()) > kApart;
+    missed += SquaredError(data.vector(i), centroids, 2) > kApart;
   }
   EXPECT_LT(missed, 8) << "of " << kClusters;
+}
+
+TEST(CentroidPanelsTest, FindTheNearestAndTheFirstOfEquals) {
+  for (const size_t clusters : {1, 2, 31, 32, 33, 100}) {
+    for (const uint32_t dim : {1, 7, 64}) {
+      Dataset centroids = testing::Clustered(clusters, dim, 5, 1);
+      if (clusters > 40) std::copy_n(centroids.vector(3), dim, centroids.values.end() - dim);
+      const Dataset points = testing::Clustered(150, dim, 5, 1, 1);
+      const Result<CentroidPanels> panels =
+          CentroidPanels::Make(centroids.values.data(), clusters, dim);
+      ASSERT_TRUE(panels.ok());
+      std::vector<uint32_t> nearest(points.count());
+      panels->Nearest(points.values.data(), points.count(), nearest.data());
+      const Array<float> all = *Array<float>::Copy(centroids.values);
+      for (size_t i = 0; i < points.count(); ++i) {
+        ASSERT_LT(nearest[i], clusters);
+        if (clusters > 40) {
+          EXPECT_NE(nearest[i], clusters - 1);
+        }
+        const Array<float> chosen =
+            *Array<float>::Copy({centroids.vector(nearest[i]), static_cast<size_t>(dim)});
+        const double least = SquaredError(points.vector(i), all, dim);
+        EXPECT_NEAR(SquaredError(points.vector(i), chosen, dim), least, 1e-4 * (1 + least));
+      }
+    }
+  }
 }
 
 TEST(KMeansTest, SameBytesOnAnyExecutor) {

@@ -1,0 +1,95 @@
+// Kernels over codes for AVX2: two groups of 16 table entries at a time.
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#include <utility>
+
+#include "kernels/code_kernels.h"
+
+namespace kite::engine {
+namespace {
+
+constexpr size_t kWidth = 8;
+constexpr size_t kRowsOfTile = 3;
+/// Groups whose sums of bytes fit 16 bits.
+constexpr size_t kGroupsPerRun = 256;
+
+/// Sums of bytes: the even ones, with the odd ones above them, and the odd ones.
+struct ByteSums {
+  __m256i all = _mm256_setzero_si256();
+  __m256i odd = _mm256_setzero_si256();
+
+  inline void Add(__m256i bytes) {
+    all = _mm256_add_epi16(all, bytes);
+    odd = _mm256_add_epi16(odd, _mm256_srli_epi16(bytes, 8));
+  }
+  /// Adds the sums of both halves to 16 words.
+  inline void AddTo(uint32_t* sums) const {
+    const __m256i even = _mm256_sub_epi16(all, _mm256_slli_epi16(odd, 8));
+    const __m128i e =
+        _mm_add_epi16(_mm256_castsi256_si128(even), _mm256_extracti128_si256(even, 1));
+    const __m128i o = _mm_add_epi16(_mm256_castsi256_si128(odd), _mm256_extracti128_si256(odd, 1));
+    AddShorts(_mm_unpacklo_epi16(e, o), sums);
+    AddShorts(_mm_unpackhi_epi16(e, o), sums + 8);
+  }
+
+ private:
+  static inline void AddShorts(__m128i shorts, uint32_t* sums) {
+    auto* const out = reinterpret_cast<__m256i*>(sums);
+    _mm256_storeu_si256(out,
+                        _mm256_add_epi32(_mm256_loadu_si256(out), _mm256_cvtepu16_epi32(shorts)));
+  }
+};
+
+inline __m256i LoadGroups(const uint8_t* p, size_t groups) {
+  if (groups >= 2) return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return _mm256_zextsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+
+void FastScan(const uint8_t* block, const uint8_t* lut, size_t groups, uint32_t* sums) {
+  const __m256i low = _mm256_set1_epi8(15);
+  for (size_t i = 0; i < kCodeBlockRows; ++i) sums[i] = 0;
+  for (size_t begin = 0; begin < groups; begin += kGroupsPerRun) {
+    const size_t end = begin + kGroupsPerRun < groups ? begin + kGroupsPerRun : groups;
+    ByteSums first;
+    ByteSums second;
+    for (size_t g = begin; g < end; g += 2) {
+      // A missing group has a table of zeros.
+      const __m256i codes = LoadGroups(block + 16 * g, end - g);
+      const __m256i table = LoadGroups(lut + 16 * g, end - g);
+      first.Add(_mm256_shuffle_epi8(table, _mm256_and_si256(codes, low)));
+      second.Add(_mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(codes, 4), low)));
+    }
+    first.AddTo(sums);
+    second.AddTo(sums + 16);
+  }
+}
+
+/// Without a table of 256 entries in registers, loads are as fast.
+void ByteScan(const uint8_t* block, const uint8_t* lut, size_t groups, uint32_t* sums) {
+  for (size_t i = 0; i < kCodeBlockRows; ++i) sums[i] = 0;
+  for (size_t g = 0; g < groups; ++g, block += kCodeBlockRows, lut += 256) {
+    for (size_t i = 0; i < kCodeBlockRows; ++i) sums[i] += lut[block[i]];
+  }
+}
+
+inline uint32_t BelowMask(const float* lower, float threshold) {
+  const __m256 limit = _mm256_set1_ps(threshold);
+  uint32_t mask = 0;
+  for (size_t i = 0; i < kCodeBlockRows; i += 8) {
+    const __m256 below = _mm256_cmp_ps(_mm256_loadu_ps(lower + i), limit, _CMP_NGE_UQ);
+    mask |= static_cast<uint32_t>(_mm256_movemask_ps(below)) << i;
+  }
+  return mask;
+}
+
+}  // namespace
+
+#include "kernels/code_kernels.inl"
+
+const CodeKernels kAvx2CodeKernels = MakeCodeKernels();
+
+}  // namespace kite::engine
+
+#endif  // defined(__x86_64__)
