@@ -524,6 +524,28 @@ TEST_F(DataNodeTest, OrphansAreSweptAndLiveObjectsKept) {
   EXPECT_EQ(Rows(), (RowMap{{1, 10}}));
 }
 
+TEST_F(DataNodeTest, AnOwnerThatWasReplacedOverwritesNothing) {
+  ASSERT_TRUE(Write({{1, 10}}).ok());
+  ASSERT_TRUE(node_->Flush(Context(), channel_).ok());
+  const auto before = meta_->Get(Context(), ChannelPointerKey(channel_));
+  Open();
+  ASSERT_TRUE(Write({{2, 20}}).ok());
+  ASSERT_TRUE(node_->Flush(Context(), channel_).ok());
+  const auto after = meta_->Get(Context(), ChannelPointerKey(channel_));
+  ASSERT_TRUE(before.ok() && after.ok() && *before && *after);
+  const auto owner = [](const std::string& key) { return key.substr(key.rfind('_')); };
+  EXPECT_NE(owner((*before)->value), owner((*after)->value));
+  // What the replaced owner writes late for this version is an object of its own, and swept.
+  std::string late = (*after)->value;
+  late.replace(late.rfind('_'), std::string::npos, owner((*before)->value));
+  ASSERT_TRUE(objects_->Put(Context(), late, "late").ok());
+  EXPECT_EQ(Rows(), (RowMap{{1, 10}, {2, 20}}));
+  Open();
+  ASSERT_TRUE(node_->SweepOrphans(Context()).ok());
+  EXPECT_FALSE(objects_->Head(Context(), late).ok());
+  EXPECT_EQ(Rows(), (RowMap{{1, 10}, {2, 20}}));
+}
+
 TEST_F(DataNodeTest, ADamagedManifestBreaksItsCollectionOnly) {
   ASSERT_TRUE(Write({{1, 10}}).ok());
   ASSERT_TRUE(node_->Flush(Context(), channel_).ok());

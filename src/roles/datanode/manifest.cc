@@ -20,9 +20,15 @@ std::vector<std::string> ObjectKeys(const segment::SegmentMeta& meta) {
 
 namespace {
 
-std::string ManifestKey(model::ChannelId channel, uint64_t version) {
+/// The part of an object's name that makes it this owner's: an owner that was replaced and does not know it yet
+/// must not overwrite what its successor wrote for the same version.
+std::string OwnVersion(uint64_t version, int64_t owner) {
+  return std::to_string(version) + "_" + std::to_string(owner);
+}
+
+std::string ManifestKey(model::ChannelId channel, const std::string& own_version) {
   return "manifests/" + std::to_string(channel.collection.value()) + "/" + std::to_string(channel.shard) + "/" +
-         std::to_string(version) + ".manifest";
+         own_version + ".manifest";
 }
 
 }  // namespace
@@ -39,6 +45,7 @@ Status DataNodeImpl::Commit(const Context& context, OwnedChannel& owned, store::
   next.checkpoint = std::max(owned.manifest.checkpoint, checkpoint);
   next.checkpoint_timestamp = std::max(owned.manifest.checkpoint_timestamp, timestamp);
   next.segments.clear();
+  const std::string own_version = OwnVersion(next.version, first_own_segment_id_);
 
   std::vector<std::string> replaced;  // objects that the new manifest no longer names
   std::map<model::SegmentId, SegmentRecord> records;
@@ -46,8 +53,8 @@ Status DataNodeImpl::Commit(const Context& context, OwnedChannel& owned, store::
     SegmentRecord record = owned.records.at(sealed->id());
     if (sealed->deleted_rows() != record.meta.deleted_rows) {
       const std::vector<segment::DeletedRow> deleted = sealed->DeletedRows();
-      const std::string key = segment::SegmentPrefix(id.collection, sealed->id()) + "deletes_" + std::to_string(next.version) +
-                              ".bin";
+      const std::string key =
+          segment::SegmentPrefix(id.collection, sealed->id()) + "deletes_" + own_version + ".bin";
       if (!record.meta.deletes.key.empty()) replaced.push_back(record.meta.deletes.key);
       KITE_ASSIGN_OR_RETURN(record.meta.deletes, segment::WriteDeletes(context, *deps_.objects, key, deleted));
       record.meta.deleted_rows = deleted.size();
@@ -55,7 +62,7 @@ Status DataNodeImpl::Commit(const Context& context, OwnedChannel& owned, store::
     next.segments.push_back(record.meta);
     records.emplace(sealed->id(), std::move(record));
   }
-  const std::string key = ManifestKey(id, next.version);
+  const std::string key = ManifestKey(id, own_version);
   KITE_RETURN_IF_ERROR(deps_.objects->Put(context, key, segment::EncodeManifest(next)));
 
   const std::string pointer = ChannelPointerKey(id);

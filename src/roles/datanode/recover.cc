@@ -233,6 +233,7 @@ DataNodeImpl::LiveObjects DataNodeImpl::FindLiveObjects() const {
       live.segments[segment.value()] = owned->manifest.version;
     }
     live.manifest_versions[id] = owned->manifest.version;
+    live.keys.insert(owned->manifest_key);
   }
   return live;
 }
@@ -253,8 +254,8 @@ bool DataNodeImpl::IsOrphan(const std::string& key, const LiveObjects& live) con
   }
   if (std::sscanf(key.c_str(), "manifests/%" SCNd64 "/%" SCNu32 "/%" SCNu64, &collection, &shard, &version) == 3) {
     const auto current = live.manifest_versions.find({model::CollectionId(collection), shard});
-    if (live.broken.contains(collection)) return false;
-    return current != live.manifest_versions.end() ? version < current->second : collection < first_own_segment_id_;
+    if (live.broken.contains(collection) || live.keys.contains(key)) return false;
+    return current != live.manifest_versions.end() ? version <= current->second : collection < first_own_segment_id_;
   }
   return false;
 }
