@@ -33,19 +33,9 @@ struct V {
   static inline Reg LoadBFloatTail(const uint16_t* p, size_t n) {
     return WidenBFloats(LoadShortsTail(p, n));
   }
-  static inline Reg LoadCodes(const uint8_t* p) {
-    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
-    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
-  }
-  static inline Reg LoadCodesTail(const uint8_t* p, size_t n) {
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < n; ++i) bytes |= uint64_t{p[i]} << (8 * i);
-    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<int64_t>(bytes))));
-  }
   static inline Reg Add(Reg a, Reg b) { return _mm256_add_ps(a, b); }
   static inline Reg Sub(Reg a, Reg b) { return _mm256_sub_ps(a, b); }
   static inline Reg MulAdd(Reg a, Reg b, Reg c) { return _mm256_fmadd_ps(a, b, c); }
-  static inline Reg NegMulAdd(Reg a, Reg b, Reg c) { return _mm256_fnmadd_ps(a, b, c); }
   static inline float Sum(Reg a) {
     __m128 half = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     half = _mm_add_ps(half, _mm_movehl_ps(half, half));

@@ -30,17 +30,9 @@ struct V : Avx512Ints, Avx512Bits {
   static inline Reg LoadBFloatTail(const uint16_t* p, size_t n) {
     return WidenBFloats(_mm256_maskz_loadu_epi16(Mask(n), p));
   }
-  static inline Reg LoadCodes(const uint8_t* p) {
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
-  }
-  static inline Reg LoadCodesTail(const uint8_t* p, size_t n) {
-    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(Mask(n), p)));
-  }
   static inline Reg Add(Reg a, Reg b) { return _mm512_add_ps(a, b); }
   static inline Reg Sub(Reg a, Reg b) { return _mm512_sub_ps(a, b); }
   static inline Reg MulAdd(Reg a, Reg b, Reg c) { return _mm512_fmadd_ps(a, b, c); }
-  static inline Reg NegMulAdd(Reg a, Reg b, Reg c) { return _mm512_fnmadd_ps(a, b, c); }
   static inline float Sum(Reg a) { return _mm512_reduce_add_ps(a); }
 
   /// Products are added in pairs: at most 2 x 255 x 255.

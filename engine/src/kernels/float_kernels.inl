@@ -2,8 +2,8 @@
 // per level, which defines the register type V in an anonymous namespace:
 //
 //   V::Reg, V::kWidth, V::Zero(), V::Load(p), V::LoadTail(p, n), V::LoadHalf(p), V::LoadHalfTail(p, n),
-//   V::LoadBFloat(p), V::LoadBFloatTail(p, n), V::LoadCodes(p), V::LoadCodesTail(p, n), V::Add(a, b), V::Sub(a, b),
-//   V::MulAdd(a, b, c) = a * b + c, V::NegMulAdd(a, b, c) = c - a * b, V::Sum(reg)
+//   V::LoadBFloat(p), V::LoadBFloatTail(p, n), V::Add(a, b), V::Sub(a, b),
+//   V::MulAdd(a, b, c) = a * b + c, V::Sum(reg)
 //
 // A tail has fewer than kWidth elements, at least one; the missing ones are zero.
 
@@ -80,61 +80,6 @@ struct FloatKernel {
   }
 };
 
-struct Sq8L2Step {
-  static inline Reg Add(Reg sum, Reg shifted, Reg step, Reg code) {
-    const Reg difference = V::NegMulAdd(code, step, shifted);
-    return V::MulAdd(difference, difference, sum);
-  }
-};
-
-struct Sq8IpStep {
-  static inline Reg Add(Reg sum, Reg scaled, Reg /*step*/, Reg code) {
-    return V::MulAdd(scaled, code, sum);
-  }
-};
-
-template <class Step, size_t R>
-inline void CodeRows(const float* query, const float* step, const uint8_t* codes, size_t dim,
-                     float* out) {
-  Reg sum[R];
-#pragma GCC unroll 4
-  for (size_t r = 0; r < R; ++r) sum[r] = V::Zero();
-  size_t j = 0;
-  for (; j + V::kWidth <= dim; j += V::kWidth) {
-    const Reg q = V::Load(query + j);
-    const Reg s = V::Load(step + j);
-#pragma GCC unroll 4
-    for (size_t r = 0; r < R; ++r) {
-      sum[r] = Step::Add(sum[r], q, s, V::LoadCodes(codes + r * dim + j));
-    }
-  }
-  if (j < dim) {
-    const size_t left = dim - j;
-    const Reg q = V::LoadTail(query + j, left);
-    const Reg s = V::LoadTail(step + j, left);
-#pragma GCC unroll 4
-    for (size_t r = 0; r < R; ++r) {
-      sum[r] = Step::Add(sum[r], q, s, V::LoadCodesTail(codes + r * dim + j, left));
-    }
-  }
-#pragma GCC unroll 4
-  for (size_t r = 0; r < R; ++r) out[r] = V::Sum(sum[r]);
-}
-
-template <class Step>
-void CodeBlock(const float* query, const float* step, const uint8_t* codes, size_t n, size_t dim,
-               float* out) {
-  size_t i = 0;
-  for (; i + kRowsAtATime <= n; i += kRowsAtATime) {
-    CodeRows<Step, kRowsAtATime>(query, step, codes + i * dim, dim, out + i);
-  }
-  for (; i < n; ++i) CodeRows<Step, 1>(query, step, codes + i * dim, dim, out + i);
-}
-
-void Sq8IpBlock(const float* scaled, const uint8_t* codes, size_t n, size_t dim, float* out) {
-  CodeBlock<Sq8IpStep>(scaled, scaled, codes, n, dim, out);
-}
-
 /// 0 * x is NaN for NaN and the infinities, else a zero; a NaN stays in the sum.
 bool FiniteValues(const float* values, size_t n) {
   const Reg zero = V::Zero();
@@ -165,8 +110,6 @@ constexpr Kernels MakeKernels(SimdLevel level) {
       .int8_ip = MakeDistance<Int8Kernel<Int8IpStep>>(),
       .hamming = MakeDistance<HammingKernel>(),
       .jaccard = MakeDistance<JaccardKernel>(),
-      .sq8_l2_block = CodeBlock<Sq8L2Step>,
-      .sq8_ip_block = Sq8IpBlock,
       .all_finite = FiniteValues,
   };
 }

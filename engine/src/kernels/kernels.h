@@ -43,14 +43,6 @@ struct Kernels {
   Distance hamming;  ///< number of different bits
   Distance jaccard;  ///< 1 - |a and b| / |a or b|; 1 when no bit is set in either
 
-  /// 8-bit scalar quantisation, x[j] = min[j] + step[j] * code[j], on n contiguous codes of dim
-  /// bytes. L2: shifted[j] = query[j] - min[j]; out = sum (shifted[j] - step[j] * code[j])^2.
-  void (*sq8_l2_block)(const float* shifted, const float* step, const uint8_t* codes, size_t n,
-                       size_t dim, float* out);
-  /// IP: scaled[j] = query[j] * step[j]; out = sum scaled[j] * code[j] (the caller adds query .
-  /// min).
-  void (*sq8_ip_block)(const float* scaled, const uint8_t* codes, size_t n, size_t dim, float* out);
-
   bool (*all_finite)(const float* values, size_t n);
 };
 

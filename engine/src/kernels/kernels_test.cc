@@ -104,33 +104,6 @@ TEST_P(KernelsTest, BlocksOfEverySize) {
   }
 }
 
-TEST_P(KernelsTest, CodesMatchTheExactSums) {
-  for (const size_t dim : Dims()) {
-    const std::vector<float> query = Random(dim, dim + 2);
-    const std::vector<float> step = Random(dim, dim + 3);
-    std::mt19937_64 random(dim);
-    std::vector<uint8_t> codes(kRows * dim);
-    for (uint8_t& code : codes) code = static_cast<uint8_t>(random());
-    std::vector<float> l2(kRows);
-    std::vector<float> ip(kRows);
-    kernels_->sq8_l2_block(query.data(), step.data(), codes.data(), kRows, dim, l2.data());
-    kernels_->sq8_ip_block(query.data(), codes.data(), kRows, dim, ip.data());
-    for (size_t i = 0; i < kRows; ++i) {
-      double exact_l2 = 0;
-      double exact_ip = 0;
-      double magnitude = 0;
-      for (size_t j = 0; j < dim; ++j) {
-        const double code = codes[i * dim + j];
-        exact_l2 += std::pow(query[j] - code * step[j], 2);
-        exact_ip += query[j] * code;
-        magnitude += std::abs(query[j] * code);
-      }
-      EXPECT_NEAR(l2[i], exact_l2, 1e-4 * exact_l2 + 1e-4) << "dim " << dim;
-      EXPECT_NEAR(ip[i], exact_ip, 1e-5 * magnitude + 1e-4) << "dim " << dim;
-    }
-  }
-}
-
 TEST_P(KernelsTest, DenormalsAndExtremesDoNotDisturb) {
   const float denormal = std::numeric_limits<float>::denorm_min();
   const std::vector<float> tiny(100, denormal);

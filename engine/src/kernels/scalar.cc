@@ -30,18 +30,9 @@ struct V {
     return Reg{BFloat16ToFloat(p[0]), n > 1 ? BFloat16ToFloat(p[1]) : 0.0F,
                n > 2 ? BFloat16ToFloat(p[2]) : 0.0F, 0.0F};
   }
-  static inline Reg LoadCodes(const uint8_t* p) {
-    return Reg{static_cast<float>(p[0]), static_cast<float>(p[1]), static_cast<float>(p[2]),
-               static_cast<float>(p[3])};
-  }
-  static inline Reg LoadCodesTail(const uint8_t* p, size_t n) {
-    return Reg{static_cast<float>(p[0]), n > 1 ? static_cast<float>(p[1]) : 0.0F,
-               n > 2 ? static_cast<float>(p[2]) : 0.0F, 0.0F};
-  }
   static inline Reg Add(Reg a, Reg b) { return a + b; }
   static inline Reg Sub(Reg a, Reg b) { return a - b; }
   static inline Reg MulAdd(Reg a, Reg b, Reg c) { return a * b + c; }
-  static inline Reg NegMulAdd(Reg a, Reg b, Reg c) { return c - a * b; }
   static inline float Sum(Reg a) { return (a[0] + a[2]) + (a[1] + a[3]); }
 
   using Ints = int32_t;
