@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "api/half.h"
 #include "api/text.h"
+#include "base/half.h"
 
 namespace kite::api {
 

@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "api/encode_column.h"
-#include "api/half.h"
+#include "base/half.h"
 
 namespace kite::api {
 namespace {

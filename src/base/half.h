@@ -37,6 +37,13 @@ constexpr uint16_t FloatToHalf(float value) {
   return static_cast<uint16_t>(sign | (half > 0x7C00U ? 0x7C00U : half));
 }
 
+/// To the nearest, ties to even; beyond the range to infinity; NaN stays NaN.
+constexpr uint16_t FloatToBFloat16(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  if ((bits & 0x7FFFFFFFU) > 0x7F800000U) return static_cast<uint16_t>((bits >> 16) | 0x40U);
+  return static_cast<uint16_t>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
+}
+
 constexpr float BFloat16ToFloat(uint16_t bfloat) {
   return std::bit_cast<float>(static_cast<uint32_t>(bfloat) << 16);
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "search/hit.h"
+#include "search/prefetch.h"
 
 namespace kite::engine {
 namespace {
@@ -13,36 +14,15 @@ constexpr size_t kVectorsPerTask = 4096;
 /// At most so many vectors, evenly spread, make the mean.
 constexpr size_t kMeanSampleMax = 65536;
 constexpr float kCodeMax = 127;
-constexpr size_t kCacheLine = 64;
 
-/// The vectors as a graph sees them: floats, at length 1 for COSINE.
-class Decoder {
- public:
-  Decoder(const Vectors& vectors, Metric metric)
-      : vectors_(vectors), matrix_(vectors.matrix()), cosine_(metric == Metric::kCosine) {}
-
-  void Read(size_t id, float* out) const {
-    const uint32_t dim = vectors_.dim();
-    DecodeVector(matrix_.type, matrix_.row(id), dim, out);
-    if (!cosine_) return;
-    const float scale = matrix_.inverse_norms[id];
-    for (uint32_t j = 0; j < dim; ++j) out[j] *= scale;
-  }
-
- private:
-  const Vectors& vectors_;
-  const VectorMatrix matrix_;
-  const bool cosine_;
-};
-
-std::vector<float> MeanOf(const Vectors& vectors, const Decoder& decoder) {
+std::vector<float> MeanOf(const Vectors& vectors, Metric metric) {
   const size_t dim = vectors.dim();
   const size_t step = std::max<size_t>(1, vectors.count() / kMeanSampleMax);
   std::vector<double> sums(dim, 0);
   std::vector<float> vector(dim);
   size_t sampled = 0;
   for (size_t id = 0; id < vectors.count(); id += step, ++sampled) {
-    decoder.Read(id, vector.data());
+    vectors.Decode(id, metric, vector.data());
     for (size_t j = 0; j < dim; ++j) sums[j] += vector[j];
   }
   std::vector<float> mean(dim, 0);
@@ -86,8 +66,7 @@ Result<Codes> Codes::Encode(const Context& context, const Vectors& vectors, Metr
   Codes codes;
   KITE_ASSIGN_OR_RETURN(codes.codes_, Array<int8_t>::Allocate(count * dim));
   KITE_ASSIGN_OR_RETURN(codes.terms_, Array<CodeTerms>::Allocate(count));
-  const Decoder decoder(vectors, metric);
-  const std::vector<float> mean = MeanOf(vectors, decoder);
+  const std::vector<float> mean = MeanOf(vectors, metric);
   KITE_ASSIGN_OR_RETURN(codes.mean_, Array<float>::Copy(mean));
   int8_t* const bytes = codes.codes_.mutable_data();
   CodeTerms* const terms = codes.terms_.mutable_data();
@@ -96,7 +75,7 @@ Result<Codes> Codes::Encode(const Context& context, const Vectors& vectors, Metr
     std::vector<float> values(dim);
     const size_t end = std::min(count, (task + 1) * kVectorsPerTask);
     for (size_t id = task * kVectorsPerTask; id < end; ++id) {
-      decoder.Read(id, values.data());
+      vectors.Decode(id, metric, values.data());
       for (size_t j = 0; j < dim; ++j) values[j] -= mean[j];
       int8_t* const code = bytes + id * dim;
       EncodeCentred(values.data(), dim, code, terms[id]);
@@ -135,7 +114,7 @@ CodeScorer::CodeScorer(const Codes& codes, Metric metric, uint32_t id)
       query_(codes.code(id)),
       terms_(codes.terms(id)) {
   if (metric == Metric::kIP) {
-    // The part of the key that is the same for all, minus the mean's own square, is left out.
+    // The square of the mean, the same in all keys, is left out.
     base_ = 0.0F - terms_.mean_dot;
     square_weight_ = 0;
     mean_weight_ = 1;
@@ -146,19 +125,18 @@ CodeScorer::CodeScorer(const Codes& codes, Metric metric, uint32_t id)
   }
 }
 
-CodeScorer::CodeScorer(const Codes& codes, Metric metric, const float* query,
+CodeScorer::CodeScorer(const Codes& codes, Metric metric, std::vector<float>& query,
                        std::vector<int8_t>& buffer)
     : codes_(codes), dot_(ActiveKernels().int8_ip) {
   const std::span<const float> mean = codes.mean();
-  std::vector<float> values(query, query + mean.size());
   buffer.resize(mean.size());
   if (metric == Metric::kL2) {
-    for (size_t j = 0; j < mean.size(); ++j) values[j] -= mean[j];
+    for (size_t j = 0; j < mean.size(); ++j) query[j] -= mean[j];
   } else {
-    for (size_t j = 0; j < mean.size(); ++j) base_ -= values[j] * mean[j];
+    for (size_t j = 0; j < mean.size(); ++j) base_ -= query[j] * mean[j];
     square_weight_ = 0;
   }
-  EncodeCentred(values.data(), values.size(), buffer.data(), terms_);
+  EncodeCentred(query.data(), query.size(), buffer.data(), terms_);
   if (metric == Metric::kL2) base_ = terms_.square;
   query_ = buffer.data();
   dot_weight_ = (metric == Metric::kL2 ? 2 : 1) * terms_.scale;
@@ -174,8 +152,7 @@ void CodeScorer::Ids(const uint32_t* ids, size_t n, float* keys) const {
 }
 
 void CodeScorer::Prefetch(uint32_t id) const {
-  const int8_t* const code = codes_.code(id);
-  for (size_t at = 0; at < codes_.dim(); at += kCacheLine) __builtin_prefetch(code + at);
+  PrefetchRange(codes_.code(id), codes_.dim());
   __builtin_prefetch(&codes_.terms(id));
 }
 

@@ -5,6 +5,7 @@
 
 #include "hnsw/builder.h"
 #include "hnsw/neighbor_walk.h"
+#include "search/prefetch.h"
 #include "search/top_k.h"
 
 namespace kite::engine {
@@ -109,7 +110,7 @@ double HnswIndex::ApproximateCost(const SearchJob& job, size_t wanted) const {
 CodeScorer HnswIndex::MakeCodeScorer(const SearchJob& job) const {
   job.scratch.query.resize(dim());
   job.scorer.CopyQuery(job.scratch.query.data());
-  return {codes_, metric(), job.scratch.query.data(), job.scratch.query_code};
+  return {codes_, metric(), job.scratch.query, job.scratch.query_code};
 }
 
 bool HnswIndex::Accepts(const SearchJob& job, uint32_t id) const {
@@ -156,12 +157,10 @@ Result<bool> HnswIndex::Approximate(const SearchJob& job, size_t wanted) const {
 }
 
 void HnswIndex::PrefetchVector(uint32_t id) const {
-  // The rest follows by itself while the first lines are read.
-  constexpr size_t kCacheLine = 64;
-  constexpr size_t kBytesMax = 16 * kCacheLine;
+  // The rest follows by itself while the beginning is read.
+  constexpr size_t kBytesMax = 1024;
   const VectorMatrix matrix = vectors().matrix();
-  const size_t bytes = std::min(matrix.row_bytes, kBytesMax);
-  for (size_t at = 0; at < bytes; at += kCacheLine) __builtin_prefetch(matrix.row(id) + at, 0, 2);
+  PrefetchRange(matrix.row(id), std::min(matrix.row_bytes, kBytesMax));
 }
 
 Status HnswIndex::CollectHits(const SearchJob& job, const CodeScorer& scorer,

@@ -3,11 +3,10 @@
 
 #include <gtest/gtest.h>
 
-#include <bit>
 #include <cmath>
-#include <cstring>
 #include <random>
 
+#include "base/half.h"
 #include "hnsw/builder.h"
 #include "hnsw/twins.h"
 #include "io/index_file.h"
@@ -135,15 +134,12 @@ std::vector<std::byte> ConvertTo(VectorType type, const Dataset& data, float fac
   };
   for (const float original : data.values) {
     const float value = original * factor;
-    const auto bits = std::bit_cast<uint32_t>(value);
     if (type == VectorType::kInt8) {
       put(static_cast<int8_t>(std::clamp(std::lrint(value), -127L, 127L)));
     } else if (type == VectorType::kBFloat16) {
-      put(static_cast<uint16_t>(bits >> 16));
-    } else {  // float16, by cutting off digits; below 2^-14 it is zero
-      const uint32_t magnitude = bits & 0x7FFFFFFF;
-      const uint32_t half = std::fabs(value) < 0x1p-14F ? 0 : (magnitude >> 13) - ((127 - 15) << 10);
-      put(static_cast<uint16_t>(half | (bits >> 31) << 15));
+      put(FloatToBFloat16(value));
+    } else {
+      put(FloatToHalf(value));
     }
   }
   return bytes;

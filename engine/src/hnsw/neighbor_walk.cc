@@ -5,11 +5,14 @@
 #include <cmath>
 #include <limits>
 
+#include "search/prefetch.h"
+
 namespace kite::engine {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr size_t kCacheLine = 64;
+/// Of the tables.
+constexpr size_t kAlignment = 64;
 /// Nodes whose memory is fetched ahead of their expansion.
 constexpr size_t kAhead = 2;
 /// Per ef, even where all keys are equal.
@@ -19,12 +22,6 @@ constexpr float kTableMax = 63;
 /// Where the table of dimensions 4 * quarter of each 16 begins, and its copy 16 bytes behind.
 constexpr std::array<size_t, 4> kTableOf = {0, 64, 32, 96};
 constexpr size_t kTableBytes = 16;
-
-/// Fetches into the second level cache; the first has too few places for a node's memory.
-void PrefetchRange(const void* begin, size_t bytes) {
-  const auto* const first = static_cast<const std::byte*>(begin);
-  for (size_t at = 0; at < bytes; at += kCacheLine) __builtin_prefetch(first + at, 0, 2);
-}
 
 /// Candidates that gather between two calls of Tighten().
 size_t SlackOf(size_t ef) { return std::max<size_t>(16, ef / 4); }
@@ -63,10 +60,10 @@ void NeighborWalk::PrepareQuery() {
   const float step = range_max / kTableMax;
   const float inverse = step > 0 && std::isfinite(1 / step) ? 1 / step : 0;
 
-  buffers_.tables.resize(dims / 16 * 128 + kCacheLine);
+  buffers_.tables.resize(dims / 16 * 128 + kAlignment);
   auto* const tables = reinterpret_cast<uint8_t*>(
-      (reinterpret_cast<uintptr_t>(buffers_.tables.data()) + kCacheLine - 1) / kCacheLine *
-      kCacheLine);
+      (reinterpret_cast<uintptr_t>(buffers_.tables.data()) + kAlignment - 1) / kAlignment *
+      kAlignment);
   for (size_t j = 0; j < dims; j += 4) {
     const float* const v = projected + j;
     const float least =

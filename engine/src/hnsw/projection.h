@@ -12,7 +12,8 @@ namespace kite::engine {
 
 class Projection {
  public:
-  /// Projects to `dims` <= codes.dim() dimensions, found from a sample of the codes.
+  /// Projects to `dims` dimensions, found from a sample of the codes; at most codes.dim() rounded up
+  /// to 16, where those above codes.dim() are 0.
   static Result<Projection> Fit(const Context& context, const Codes& codes, size_t count,
                                 size_t dims, uint64_t seed);
   static Result<Projection> Load(const IndexFileReader& reader, size_t dims, LoadMode mode);

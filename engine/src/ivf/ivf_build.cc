@@ -86,13 +86,6 @@ class IvfBuilder {
     if (progress_) progress_(done);
   }
 
-  /// The vector as it is clustered and encoded: float32, for COSINE at length 1.
-  void Prepare(size_t id, float* out) const {
-    DecodeVector(vectors_.source.type, vectors_.matrix().row(id), vectors_.dim(), out);
-    if (spec_.metric != Metric::kCosine) return;
-    for (size_t j = 0; j < dim_; ++j) out[j] *= vectors_.inverse_norms[id];
-  }
-
   Status Train() {
     const size_t clusters = ListCount(spec_, vectors_.count());
     KITE_ASSIGN_OR_RETURN(lists_.mean, Array<float>::Allocate(dim_));
@@ -102,7 +95,7 @@ class IvfBuilder {
     std::vector<double> sums(dim_);
     for (size_t i = 0; i < ids.size(); ++i) {
       float* const row = sample.mutable_data() + i * dim_;
-      Prepare(ids[i], row);
+      vectors_.Decode(ids[i], spec_.metric, row);
       for (size_t j = 0; j < dim_; ++j) sums[j] += row[j];
     }
     for (size_t j = 0; j < dim_; ++j) {
@@ -126,7 +119,8 @@ class IvfBuilder {
                                        const size_t n = std::min(count - begin, kVectorsPerTask);
                                        std::vector<float> rows(n * dim_);
                                        for (size_t i = 0; i < n; ++i)
-                                         Prepare(begin + i, rows.data() + i * dim_);
+                                         vectors_.Decode(begin + i, spec_.metric,
+                                                         rows.data() + i * dim_);
                                        panels.Nearest(rows.data(), n, assigned.data() + begin);
                                        return context_.Check();
                                      }));
@@ -179,7 +173,7 @@ class IvfBuilder {
   void MakeResidual(size_t position, size_t& list, float* out) const {
     if (list >= lists_.size()) list = ListOf(position);
     while (lists_.offsets[list + 1] <= position) ++list;
-    Prepare(lists_.ids[position], out);
+    vectors_.Decode(lists_.ids[position], spec_.metric, out);
     const float* const centroid = lists_.centroids.data() + list * dim_;
     for (size_t j = 0; j < dim_; ++j) out[j] -= centroid[j];
   }
@@ -271,7 +265,7 @@ class IvfBuilder {
       if (list == lists_.size()) list = ListOf(position);
       while (lists_.offsets[list + 1] <= position) ++list;
       if (list != before) Rotate(lists_.centroids.data() + list * dim_, centre);
-      Prepare(lists_.ids[position], row.data());
+      vectors_.Decode(lists_.ids[position], spec_.metric, row.data());
       Rotate(row.data(), values);
       for (size_t j = 0; j < values.size(); ++j) values[j] -= centre[j];
       const Residual residual{.values = values, .centre = centre.data(), .mean = mean.data()};

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cmath>
 
+#include "base/half.h"
 #include "kite/engine/index.h"
 #include "testing/test_data.h"
 
@@ -26,19 +27,6 @@ BuildSpec Spec(const std::string& type, Metric metric, const std::string& nlist 
   return {.index_type = type, .metric = metric, .params = {{"nlist", nlist}, {"m", "8"}}};
 }
 
-/// Rounded towards zero; what is too small for a normal number becomes 0.
-uint16_t ToHalf(float value) {
-  const auto bits = std::bit_cast<uint32_t>(value);
-  const auto sign = static_cast<uint16_t>(bits >> 16 & 0x8000);
-  const int exponent = static_cast<int>(bits >> 23 & 0xFF) - 127 + 15;
-  if (exponent <= 0) return sign;
-  return static_cast<uint16_t>(sign | exponent << 10 | (bits >> 13 & 0x3FF));
-}
-
-uint16_t ToBFloat16(float value) {
-  return static_cast<uint16_t>(std::bit_cast<uint32_t>(value) >> 16);
-}
-
 /// The data in another type of element; int8 scaled to its range.
 struct TypedData {
   TypedData(const Dataset& data, VectorType data_type)
@@ -47,7 +35,7 @@ struct TypedData {
       if (type == VectorType::kInt8) {
         Put(static_cast<int8_t>(std::lrint(std::fmin(std::fmax(value * 50, -128.0F), 127.0F))));
       } else {
-        Put(type == VectorType::kFloat16 ? ToHalf(value) : ToBFloat16(value));
+        Put(type == VectorType::kFloat16 ? FloatToHalf(value) : FloatToBFloat16(value));
       }
     }
   }

@@ -104,20 +104,9 @@ size_t CountTo(const float* keys, size_t n, float bound) {
   return count;
 }
 
-size_t KeepTo(float* keys, uint32_t* ids, size_t n, float bound) {
-  size_t kept = 0;
-  for (size_t i = 0; i < n; ++i) {
-    const float key = keys[i];
-    keys[kept] = key;
-    if (ids != nullptr) ids[kept] = ids[i];
-    kept += key <= bound ? 1 : 0;
-  }
-  return kept;
-}
-
 }  // namespace
 
-const GraphKernels kAvx2GraphKernels = {Estimate, FindMin, CountTo, KeepTo};
+const GraphKernels kAvx2GraphKernels = {Estimate, FindMin, CountTo, KeepToOnAnyCpu};
 
 }  // namespace kite::engine
 

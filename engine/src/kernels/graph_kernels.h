@@ -43,6 +43,9 @@ struct GraphKernels {
   size_t (*keep_to)(float* keys, uint32_t* ids, size_t n, float bound);
 };
 
+/// GraphKernels::keep_to for any CPU; a level without a compressing instruction gains nothing.
+size_t KeepToOnAnyCpu(float* keys, uint32_t* ids, size_t n, float bound);
+
 extern const GraphKernels kScalarGraphKernels;
 #if defined(__x86_64__)
 extern const GraphKernels kAvx2GraphKernels;

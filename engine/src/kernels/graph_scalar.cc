@@ -47,7 +47,9 @@ size_t CountTo(const float* keys, size_t n, float bound) {
   return count;
 }
 
-size_t KeepTo(float* keys, uint32_t* ids, size_t n, float bound) {
+}  // namespace
+
+size_t KeepToOnAnyCpu(float* keys, uint32_t* ids, size_t n, float bound) {
   size_t kept = 0;
   for (size_t i = 0; i < n; ++i) {
     const float key = keys[i];
@@ -58,8 +60,6 @@ size_t KeepTo(float* keys, uint32_t* ids, size_t n, float bound) {
   return kept;
 }
 
-}  // namespace
-
-const GraphKernels kScalarGraphKernels = {Estimate, FindMin, CountTo, KeepTo};
+const GraphKernels kScalarGraphKernels = {Estimate, FindMin, CountTo, KeepToOnAnyCpu};
 
 }  // namespace kite::engine

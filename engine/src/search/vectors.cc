@@ -90,6 +90,12 @@ void DecodeVector(VectorType type, const std::byte* vector, uint32_t dim, float*
   }
 }
 
+void Vectors::Decode(size_t i, Metric metric, float* out) const {
+  DecodeVector(source.type, matrix().row(i), dim(), out);
+  if (metric != Metric::kCosine) return;
+  for (uint32_t j = 0; j < dim(); ++j) out[j] *= inverse_norms[i];
+}
+
 Status CheckSource(const VectorSource& source) {
   if (!source.element_offsets.empty()) {
     return Status::Unimplemented("indexes on lists of vectors are not built yet");

@@ -38,6 +38,8 @@ struct Vectors {
   [[nodiscard]] Row RowOf(uint32_t id) const {
     return source.row_of.empty() ? id : source.row_of[id];
   }
+  /// Vector i of a dense type as dim floats; at length 1 for COSINE.
+  void Decode(size_t i, Metric metric, float* out) const;
   [[nodiscard]] VectorMatrix matrix() const {
     return {source.type, source.dim, source.data, inverse_norms.data()};
   }
