@@ -112,7 +112,9 @@ class DataNodeImpl final : public DataNode {
 
   // recover.cc
   Status Restore(const Context& context, OwnedChannel& owned, const CollectionPtr& collection);
+  Status ReplayStreams(const Context& context);
   Status ReplayStream(const Context& context, uint32_t stream);
+  Status ReplayUntil(const Context& context, uint32_t stream, store::LogOffset end, store::LogOffset* next);
   Status CheckCheckpoints(uint32_t stream, store::LogOffset end) const;
   LiveObjects FindLiveObjects() const;
   bool IsOrphan(const std::string& key, const LiveObjects& live) const;

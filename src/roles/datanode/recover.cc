@@ -84,11 +84,7 @@ Status DataNodeImpl::Start(const Context& context) {
   for (uint32_t stream = 0; stream < deps_.log->streams(); ++stream) {
     writers_.push_back(std::make_unique<StreamWriter>());
   }
-  for (uint32_t stream = 0; stream < deps_.log->streams(); ++stream) {
-    const Status replayed = ReplayStream(context, stream);
-    if (store::IsOutage(replayed)) return replayed;
-    if (!replayed.ok()) BreakStream(stream, replayed);
-  }
+  KITE_RETURN_IF_ERROR(ReplayStreams(context));
   // One clock for all from here on: a timestamp closed before the restart stays closed.
   model::Timestamp floor;
   const std::vector<OwnedPtr> all = All();
@@ -143,22 +139,47 @@ Status DataNodeImpl::CheckCheckpoints(uint32_t stream, store::LogOffset end) con
   return {};
 }
 
+/// Side by side: to open a stream of a log on a server takes several round trips.
+Status DataNodeImpl::ReplayStreams(const Context& context) {
+  constexpr size_t kThreads = 8;
+  std::vector<Status> replayed(deps_.log->streams());
+  {
+    ThreadPool pool("replay", kThreads, replayed.size());
+    for (uint32_t stream = 0; stream < replayed.size(); ++stream) {
+      KITE_RETURN_IF_ERROR(pool.Submit([&, stream] { replayed[stream] = ReplayStream(context, stream); }));
+    }
+  }
+  for (const Status& status : replayed) {
+    if (store::IsOutage(status)) return status;
+  }
+  for (uint32_t stream = 0; stream < replayed.size(); ++stream) {
+    if (!replayed[stream].ok()) BreakStream(stream, replayed[stream]);
+  }
+  return {};
+}
+
 Status DataNodeImpl::ReplayStream(const Context& context, uint32_t stream) {
-  constexpr size_t kReadBytes = size_t{32} << 20;
   KITE_ASSIGN_OR_RETURN(store::StreamInfo info, deps_.log->Info(context, stream));
   KITE_RETURN_IF_ERROR(CheckCheckpoints(stream, info.end));
-  store::LogOffset next = info.end;
-  // Never written, unless its only file is damaged; its writer is opened by the first write.
-  if (info.end == 0) return deps_.log->Read(context, stream, 0, kReadBytes, &next).status();
-  // Ours first: nothing can come after what we read then.
+  store::LogOffset next = info.begin;
+  KITE_RETURN_IF_ERROR(ReplayUntil(context, stream, info.end, &next));
+  if (info.end == 0) return {};  // never written; its writer is opened by the first write
+  // Nothing can come after ours but what is read then. Most was read before: a log that is on a server is read once.
   KITE_RETURN_IF_ERROR(WriterOf(stream).status());
   KITE_ASSIGN_OR_RETURN(info, deps_.log->Info(context, stream));
-  next = info.begin;
-  while (next < info.end) {
+  return ReplayUntil(context, stream, info.end, &next);
+}
+
+/// Also an empty stream is read: its only file may be damaged.
+Status DataNodeImpl::ReplayUntil(const Context& context, uint32_t stream, store::LogOffset end,
+                                 store::LogOffset* next) {
+  constexpr size_t kReadBytes = size_t{8} << 20;
+  bool more = true;
+  while (more) {
     KITE_ASSIGN_OR_RETURN(std::vector<store::LogRecord> records,
-                          deps_.log->Read(context, stream, next, kReadBytes, &next));
+                          deps_.log->Read(context, stream, *next, kReadBytes, next));
     for (store::LogRecord& record : records) KITE_RETURN_IF_ERROR(ApplyRecord(std::move(record)));
-    if (records.empty()) break;
+    more = *next < end && !records.empty();
   }
   return {};
 }
