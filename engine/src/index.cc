@@ -5,6 +5,7 @@
 
 #include "flat/flat_index.h"
 #include "hnsw/hnsw_index.h"
+#include "hnsw/quantized_hnsw.h"
 #include "ivf/ivf_index.h"
 #include "search/dense_index.h"
 #include "sparse/sparse_index.h"
@@ -42,6 +43,10 @@ size_t EstimateLoadBytes(const BuildSpec& spec, VectorType type, size_t count, u
       return bytes + IvfIndex::EstimateStructureBytes(*valid, count, dim);
     case IndexType::kHnsw:
       return bytes + HnswIndex::EstimateStructureBytes(*valid, count, dim);
+    case IndexType::kHnswSq:
+    case IndexType::kHnswPq:
+    case IndexType::kHnswPrq:
+      return bytes + QuantizedHnsw::EstimateStructureBytes(*valid, count, dim);
     case IndexType::kSparseInvertedIndex:
     case IndexType::kSparseWand:
       return 0;  // says only the content
@@ -69,6 +74,10 @@ size_t EstimateBuildBytes(const BuildSpec& spec, VectorType type, size_t count, 
       return bytes + IvfIndex::EstimatePeakBytes(*valid, count, dim, threads);
     case IndexType::kHnsw:
       return bytes + HnswIndex::EstimatePeakBytes(*valid, count, dim, threads);
+    case IndexType::kHnswSq:
+    case IndexType::kHnswPq:
+    case IndexType::kHnswPrq:
+      return bytes + QuantizedHnsw::EstimatePeakBytes(*valid, count, dim, threads);
     case IndexType::kSparseInvertedIndex:
     case IndexType::kSparseWand:
       return 0;  // says only the content
@@ -130,6 +139,10 @@ Result<std::unique_ptr<Index>> Build(const Context& context, const BuildSpec& sp
       return IvfIndex::Build(context, valid, std::move(owned), executor, progress);
     case IndexType::kHnsw:
       return HnswIndex::Build(context, valid, std::move(owned), executor, progress);
+    case IndexType::kHnswSq:
+    case IndexType::kHnswPq:
+    case IndexType::kHnswPrq:
+      return QuantizedHnsw::Build(context, valid, std::move(owned), executor, progress);
     case IndexType::kSparseInvertedIndex:
     case IndexType::kSparseWand:
       return SparseIndex::Build(context, valid, vectors, executor, progress);
@@ -169,6 +182,10 @@ Result<std::unique_ptr<Index>> Load(std::string_view file, const VectorSource& v
       return IvfIndex::Load(reader, std::move(loaded), mode);
     case IndexType::kHnsw:
       return HnswIndex::Load(reader, std::move(loaded), mode);
+    case IndexType::kHnswSq:
+    case IndexType::kHnswPq:
+    case IndexType::kHnswPrq:
+      return QuantizedHnsw::Load(reader, std::move(loaded), mode);
     case IndexType::kSparseInvertedIndex:
     case IndexType::kSparseWand:
       return SparseIndex::Load(reader, vectors, mode);

@@ -12,6 +12,9 @@ namespace kite::engine {
 namespace {
 
 constexpr std::string_view kCompressed = "compressed";
+constexpr std::string_view kSqType = "sq_type";
+constexpr std::string_view kRefine = "refine";
+constexpr std::string_view kRefineType = "refine_type";
 
 /// What an index type can hold.
 enum class Family : uint8_t { kNone, kDense, kBinary, kSparse, kAny };
@@ -34,9 +37,9 @@ constexpr TypeEntry kTypes[] = {
     {"IVF_PQ", Family::kDense, Built::kAll},
     {"IVF_RABITQ", Family::kDense, Built::kAll},
     {"SCANN", Family::kDense, Built::kAll},
-    {"HNSW_SQ", Family::kDense, Built::kNone},
-    {"HNSW_PQ", Family::kDense, Built::kNone},
-    {"HNSW_PRQ", Family::kDense, Built::kNone},
+    {"HNSW_SQ", Family::kDense, Built::kDense},
+    {"HNSW_PQ", Family::kDense, Built::kDense},
+    {"HNSW_PRQ", Family::kDense, Built::kDense},
     {"DISKANN", Family::kDense, Built::kNone},
     {"AISAQ", Family::kDense, Built::kNone},
     {"FAISS", Family::kDense, Built::kNone},
@@ -208,13 +211,20 @@ Status CheckBool(const ParamMap& params, std::string_view name) {
                                  found->second.substr(0, 64) + "'");
 }
 
-/// The vectors themselves are always there to refine with, so the type changes nothing; a wrong one
-/// is an error all the same.
+std::string UpperCase(std::string text) {
+  for (char& c : text) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  return text;
+}
+
+bool IsTrue(const ParamMap& params, std::string_view name) {
+  const auto found = params.find(name);
+  return found != params.end() && UpperCase(found->second) == "TRUE";
+}
+
 Status CheckRefineType(const ParamMap& params) {
-  const auto found = params.find("refine_type");
+  const auto found = params.find(kRefineType);
   if (found == params.end()) return {};
-  std::string upper = found->second;
-  for (char& c : upper) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  const std::string upper = UpperCase(found->second);
   for (const std::string_view known : {"SQ4U", "SQ6", "SQ8", "FP16", "BF16", "FP32", "FLAT"}) {
     if (upper == known) return {};
   }
@@ -244,10 +254,56 @@ Status FillIvf(IndexType type, uint32_t dim, ParamMap& params) {
     return CheckMultiple(dim, kScannSubDim.name, *IntParam(params, kScannSubDim));
   }
   if (type == IndexType::kIvfRabitq) {
-    KITE_RETURN_IF_ERROR(CheckBool(params, "refine"));
+    // The vectors themselves are always there to refine with, so the type changes nothing.
+    KITE_RETURN_IF_ERROR(CheckBool(params, kRefine));
     return CheckRefineType(params);
   }
   return {};
+}
+
+Status CheckSqType(const ParamMap& params) {
+  const std::string type = SqType(params);
+  for (const std::string_view known : {"SQ4U", "SQ6", "SQ8", "BF16", "FP16"}) {
+    if (type == known) return {};
+  }
+  return Status::InvalidArgument("invalid scalar quantizer type: " + type.substr(0, 64) +
+                                 ", expected one of SQ4U, SQ6, SQ8, BF16, FP16");
+}
+
+Status FillProduct(const IntRange& parts, uint32_t dim, ParamMap& params) {
+  KITE_RETURN_IF_ERROR(FillInt(parts, params));
+  KITE_RETURN_IF_ERROR(FillInt(kPqNbits, params));
+  const int64_t m = *IntParam(params, parts);
+  if (dim % m == 0) return {};
+  return Status::InvalidArgument(
+      "The dimension of the vector (dim) should be a multiple of the number of subquantizers (m). "
+      "Dimension: " +
+      std::to_string(dim) + ", m: " + std::to_string(m));
+}
+
+Status FillHnsw(IndexType type, uint32_t dim, ParamMap& params) {
+  KITE_RETURN_IF_ERROR(FillInt(kHnswM, params));
+  KITE_RETURN_IF_ERROR(FillInt(kHnswEfConstruction, params));
+  if (type == IndexType::kHnsw) return {};
+  KITE_RETURN_IF_ERROR(CheckBool(params, kRefine));
+  KITE_RETURN_IF_ERROR(CheckRefineType(params));
+  if (type == IndexType::kHnswSq) {
+    KITE_RETURN_IF_ERROR(CheckSqType(params));
+    params.insert_or_assign(std::string(kSqType), SqType(params));
+    return {};
+  }
+  if (type == IndexType::kHnswPq) return FillProduct(kHnswPqM, dim, params);
+  KITE_RETURN_IF_ERROR(FillInt(kHnswPrqNrq, params));
+  return FillProduct(kHnswPrqM, dim, params);
+}
+
+Status ValidateHnswSearch(std::string_view index_type, const SearchParams& params) {
+  KITE_ASSIGN_OR_RETURN(const int64_t ef, IntParam(params.params, kHnswEf));
+  if (ef != kHnswEf.default_value && static_cast<size_t>(ef) < params.k) {
+    return Status::InvalidArgument("ef (" + std::to_string(ef) + ") must be at least limit (" +
+                                   std::to_string(params.k) + ")");
+  }
+  return index_type.starts_with("HNSW_") ? RefineK(params.params).status() : Status();
 }
 
 Status ValidateIvfSearch(std::string_view index_type, const SearchParams& params) {
@@ -285,15 +341,24 @@ Result<std::optional<double>> RefineK(const ParamMap& params) {
 }
 
 bool IsCompressedFlat(const BuildSpec& spec) {
-  const auto found = spec.params.find(kCompressed);
-  return spec.index_type == "FLAT" && found != spec.params.end() &&
-         (found->second == "true" || found->second == "True");
+  return spec.index_type == "FLAT" && IsTrue(spec.params, kCompressed);
+}
+
+std::string SqType(const ParamMap& params) {
+  const auto found = params.find(kSqType);
+  return found == params.end() ? "SQ8" : UpperCase(found->second);
+}
+
+std::string RefineType(const ParamMap& params) {
+  if (!IsTrue(params, kRefine)) return {};
+  const auto found = params.find(kRefineType);
+  return found == params.end() ? "FP32" : UpperCase(found->second);
 }
 
 IndexType TypeOf(const BuildSpec& spec) {
   for (const IndexType type :
        {IndexType::kFlat, IndexType::kIvfFlat, IndexType::kIvfSq8, IndexType::kHnsw,
-        IndexType::kBinFlat, IndexType::kIvfPq, IndexType::kIvfRabitq, IndexType::kScann,
+        IndexType::kHnswSq, IndexType::kHnswPq, IndexType::kHnswPrq, IndexType::kBinFlat, IndexType::kIvfPq, IndexType::kIvfRabitq, IndexType::kScann,
         IndexType::kSparseInvertedIndex, IndexType::kSparseWand}) {
     if (IndexTypeName(type) == spec.index_type) return type;
   }
@@ -322,6 +387,12 @@ std::string_view IndexTypeName(IndexType type) {
       return "IVF_RABITQ";
     case IndexType::kScann:
       return "SCANN";
+    case IndexType::kHnswSq:
+      return "HNSW_SQ";
+    case IndexType::kHnswPq:
+      return "HNSW_PQ";
+    case IndexType::kHnswPrq:
+      return "HNSW_PRQ";
   }
   return "UNKNOWN";
 }
@@ -427,8 +498,10 @@ Result<BuildSpec> ValidateBuild(const BuildSpec& spec, VectorType type, uint32_t
       KITE_RETURN_IF_ERROR(FillIvf(TypeOf(filled), dim, filled.params));
       break;
     case IndexType::kHnsw:
-      KITE_RETURN_IF_ERROR(FillInt(kHnswM, filled.params));
-      KITE_RETURN_IF_ERROR(FillInt(kHnswEfConstruction, filled.params));
+    case IndexType::kHnswSq:
+    case IndexType::kHnswPq:
+    case IndexType::kHnswPrq:
+      KITE_RETURN_IF_ERROR(FillHnsw(TypeOf(filled), dim, filled.params));
       break;
     case IndexType::kSparseInvertedIndex:
     case IndexType::kSparseWand:
@@ -443,12 +516,8 @@ Status ValidateSearch(std::string_view index_type, const SearchParams& params) {
   if (params.group_of && params.group_size == 0) {
     return Status::InvalidArgument("group_size must be at least 1");
   }
-  if (index_type == "HNSW" || index_type == "AUTOINDEX") {
-    KITE_ASSIGN_OR_RETURN(const int64_t ef, IntParam(params.params, kHnswEf));
-    if (ef != kHnswEf.default_value && static_cast<size_t>(ef) < params.k) {
-      return Status::InvalidArgument("ef (" + std::to_string(ef) + ") must be at least limit (" +
-                                     std::to_string(params.k) + ")");
-    }
+  for (const std::string_view hnsw : {"HNSW", "HNSW_SQ", "HNSW_PQ", "HNSW_PRQ", "AUTOINDEX"}) {
+    if (index_type == hnsw) return ValidateHnswSearch(index_type, params);
   }
   for (const std::string_view ivf : {"IVF_FLAT", "IVF_SQ8", "IVF_PQ", "IVF_RABITQ", "SCANN"}) {
     if (index_type == ivf) return ValidateIvfSearch(index_type, params);

@@ -19,6 +19,9 @@ enum class IndexType : uint8_t {
   kIvfPq = 6,
   kIvfRabitq = 7,
   kScann = 8,
+  kHnswSq = 9,
+  kHnswPq = 10,
+  kHnswPrq = 11,
   kSparseInvertedIndex = 14,
   kSparseWand = 15,
 };
@@ -56,6 +59,9 @@ inline constexpr IntRange kIvfNlist{"nlist", 128, 1, 65536};
 inline constexpr IntRange kIvfNprobe{"nprobe", 8, 1, 65536};
 inline constexpr IntRange kPqM{"m", 0, 1, 65536};  ///< no default
 inline constexpr IntRange kPqNbits{"nbits", 8, 1, 16};
+inline constexpr IntRange kHnswPqM{"m", 32, 1, 65536};
+inline constexpr IntRange kHnswPrqM{"m", 2, 1, 65536};
+inline constexpr IntRange kHnswPrqNrq{"nrq", 2, 1, 16};
 inline constexpr IntRange kScannSubDim{"sub_dim", 2, 1, 65536};
 inline constexpr IntRange kScannReorderK{"reorder_k", 0, 1, INT32_MAX};
 inline constexpr IntRange kRabitqBitsQuery{"rbq_bits_query", 0, 0, 8};
@@ -86,6 +92,12 @@ inline constexpr size_t kHnswEfDefault = 64;
 
 /// FLAT with the parameter `compressed`: codes are scanned, the hits are the same.
 [[nodiscard]] bool IsCompressedFlat(const BuildSpec& spec);
+
+/// HNSW_SQ's codes, by the name in upper case: SQ4U, SQ6, SQ8, BF16 or FP16.
+[[nodiscard]] std::string SqType(const ParamMap& params);
+/// What the hits of a quantised HNSW are ranked again by, in upper case: a type of codes, FP32 or
+/// FLAT; empty: by nothing.
+[[nodiscard]] std::string RefineType(const ParamMap& params);
 
 /// How many vectors may be scored exactly per hit that is wanted: refine_k, at least 1; nothing
 /// when absent.

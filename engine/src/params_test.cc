@@ -49,8 +49,8 @@ TEST(ValidateBuildTest, NamesParameterRangeAndValue) {
 TEST(ValidateBuildTest, RefusesUnknownAndUnbuiltTypes) {
   EXPECT_EQ(Message(Spec("HNSWX")),
             "InvalidArgument(Index): invalid index type: HNSWX; known are FLAT, IVF_FLAT, IVF_SQ8, "
-            "HNSW, AUTOINDEX, IVF_PQ, IVF_RABITQ, SCANN");
-  for (const char* type : {"HNSW_SQ", "HNSW_PQ", "HNSW_PRQ", "DISKANN"}) {
+            "HNSW, AUTOINDEX, IVF_PQ, IVF_RABITQ, SCANN, HNSW_SQ, HNSW_PQ, HNSW_PRQ");
+  for (const char* type : {"DISKANN", "AISAQ"}) {
     const Status status = ValidateBuild(Spec(type), VectorType::kFloat32, 8).status();
     EXPECT_TRUE(status.Is(StatusKind::kUnimplemented)) << status;
     EXPECT_NE(status.message().find(type), std::string::npos) << status;
@@ -62,6 +62,45 @@ TEST(ValidateBuildTest, RefusesUnknownAndUnbuiltTypes) {
       Message(Spec("BIN_IVF_FLAT", {}, Metric::kHamming), VectorType::kBinary),
       "Unimplemented(None): index type BIN_IVF_FLAT is not built yet; available are AUTOINDEX, "
       "BIN_FLAT");
+}
+
+TEST(ValidateBuildTest, QuantizedHnswHasMilvusParameters) {
+  const auto filled = [](const BuildSpec& spec) {
+    const auto valid = ValidateBuild(spec, VectorType::kFloat32, 64);
+    EXPECT_TRUE(valid.ok()) << valid.status();
+    return valid.ok() ? valid->params : ParamMap();
+  };
+  EXPECT_EQ(filled(Spec("HNSW_SQ")),
+            (ParamMap{{"M", "30"}, {"efConstruction", "360"}, {"sq_type", "SQ8"}}));
+  EXPECT_EQ(filled(Spec("HNSW_SQ", {{"sq_type", "bf16"}}))["sq_type"], "BF16");
+  EXPECT_EQ(filled(Spec("HNSW_PQ")),
+            (ParamMap{{"M", "30"}, {"efConstruction", "360"}, {"m", "32"}, {"nbits", "8"}}));
+  EXPECT_EQ(
+      filled(Spec("HNSW_PRQ")),
+      (ParamMap{
+          {"M", "30"}, {"efConstruction", "360"}, {"m", "2"}, {"nrq", "2"}, {"nbits", "8"}}));
+  EXPECT_EQ(Message(Spec("HNSW_SQ", {{"sq_type", "SQ5"}})),
+            "InvalidArgument(Parameter): invalid scalar quantizer type: SQ5, expected one of SQ4U, "
+            "SQ6, SQ8, BF16, FP16");
+  EXPECT_EQ(Message(Spec("HNSW_SQ", {{"refine", "yes"}})),
+            "InvalidArgument(Parameter): refine must be true or false, got 'yes'");
+  EXPECT_EQ(Message(Spec("HNSW_PQ", {{"refine_type", "PQ"}})),
+            "InvalidArgument(Parameter): invalid refine_type: PQ, expected one of SQ4U, SQ6, SQ8, "
+            "FP16, BF16, FP32, FLAT");
+  EXPECT_EQ(Message(Spec("HNSW_PQ", {{"m", "3"}})),
+            "InvalidArgument(Parameter): The dimension of the vector (dim) should be a multiple of "
+            "the number of subquantizers (m). Dimension: 8, m: 3");
+  EXPECT_EQ(Message(Spec("HNSW_PQ", {{"m", "2"}, {"nbits", "17"}})),
+            "InvalidArgument(Parameter): nbits out of range: [1, 16], got 17");
+  EXPECT_EQ(Message(Spec("HNSW_PRQ", {{"nrq", "0"}})),
+            "InvalidArgument(Parameter): nrq out of range: [1, 16], got 0");
+  SearchParams search{.k = 10, .params = {{"refine_k", "0.5"}}};
+  for (const char* type : {"HNSW_SQ", "HNSW_PQ", "HNSW_PRQ"}) {
+    EXPECT_EQ(ValidateSearch(type, search).message(),
+              "refine_k must be a number in [1, 1000000], got '0.5'");
+  }
+  search.params = {{"ef", "9"}};
+  EXPECT_EQ(ValidateSearch("HNSW_SQ", search).message(), "ef (9) must be at least limit (10)");
 }
 
 TEST(ValidateBuildTest, AutoIndexFitsEveryType) {

@@ -33,7 +33,26 @@ KINDS = {
     "IVF_RABITQ": ({"nlist": 32, "refine": True}, {"nprobe": 12, "refine_k": 8, "rbq_bits_query": 6}, 0.7),
     "SCANN": ({"nlist": 32, "with_raw_data": True}, {"nprobe": 12, "reorder_k": 100}, 0.72),
     "HNSW": ({"M": 16, "efConstruction": 100}, {"ef": 100}, 0.93),
+    "HNSW_SQ": ({"M": 16, "efConstruction": 100, "sq_type": "SQ8", "refine": True}, {"ef": 100, "refine_k": 3}, 0.93),
+    "HNSW_PQ": ({"M": 16, "efConstruction": 100, "m": 16, "refine": True}, {"ef": 200, "refine_k": 15}, 0.9),
+    "HNSW_PRQ": (
+        {"M": 16, "efConstruction": 100, "m": 8, "nrq": 2, "refine": True, "refine_type": "FP32"},
+        {"ef": 200, "refine_k": 15},
+        0.9,
+    ),
     "AUTOINDEX": ({}, {}, 0.93),
+}
+
+# Indexes that are searched by codes alone: build parameters, the least recall and how far scores may be off.
+BY_CODES = {
+    "SQ8": ("HNSW_SQ", {"sq_type": "SQ8"}, 0.9, 0.02),
+    "SQ6": ("HNSW_SQ", {"sq_type": "SQ6"}, 0.75, 0.1),
+    "SQ4U": ("HNSW_SQ", {"sq_type": "sq4u"}, 0.4, 0.4),
+    "FP16": ("HNSW_SQ", {"sq_type": "FP16"}, 0.93, 0.002),
+    "BF16": ("HNSW_SQ", {"sq_type": "BF16"}, 0.9, 0.02),
+    "refined by FP16": ("HNSW_SQ", {"sq_type": "SQ4U", "refine": True, "refine_type": "FP16"}, 0.9, 0.002),
+    "PQ": ("HNSW_PQ", {"m": 16, "nbits": 8}, 0.4, 0.4),
+    "PRQ": ("HNSW_PRQ", {"m": 8, "nrq": 3, "nbits": 6}, 0.3, 0.5),
 }
 
 
@@ -63,6 +82,47 @@ def test_recall_and_distances(client, name, seed, kind, metric):
             assert_same_ranking(pairs(hits), [(key, exact[number][key]) for key in truth[number]])
 
 
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("which", BY_CODES)
+def test_scores_of_codes_are_near_the_exact_ones(client, name, seed, which, metric):
+    kind, params, wanted, error = BY_CODES[which]
+    params = {"M": 16, "efConstruction": 100, **params}
+    create(client, name, [key_field(), vector_field(DIM)], index=kind, metric=metric, params=params)
+    data, queries = vectors(ROWS, DIM, seed), vectors(QUERIES, DIM, seed + 1)
+    insert(client, name, [{"id": i, "vec": v} for i, v in enumerate(data)])
+    client.flush(name)
+    wait_indexed(client, name, "vec", ROWS)
+    search = {"params": {"ef": 100, **({"refine_k": 8} if "refine" in params else {})}}
+    result = client.search(name, data=list(queries), anns_field="vec", limit=LIMIT, search_params=search)
+    exact = scores(metric, data, queries)
+    truth = [best_first(metric, row, list(range(ROWS)))[:LIMIT].tolist() for row in exact]
+    assert recall([[hit.id for hit in hits] for hits in result], truth) >= wanted
+    spread = float(np.std(exact))
+    for number, hits in enumerate(result):
+        assert len({hit.id for hit in hits}) == LIMIT
+        values = [hit.distance for hit in hits]
+        assert values == sorted(values, reverse=metric != "L2")
+        for hit in hits:
+            assert abs(hit.distance - exact[number][hit.id]) <= error * 3 * spread
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "message"),
+    [
+        ("HNSW_SQ", {"sq_type": "SQ5"}, "invalid scalar quantizer type"),
+        ("HNSW_SQ", {"sq_type": "SQ8", "refine": True, "refine_type": "PQ"}, "invalid refine_type: PQ"),
+        ("HNSW_SQ", {"sq_type": "SQ8", "M": 1}, "M out of range"),
+        ("HNSW_PQ", {"m": 5}, "should be a multiple of the number of subquantizers"),
+        ("HNSW_PQ", {"m": 4, "nbits": 17}, "nbits out of range"),
+        ("HNSW_PRQ", {"m": 4, "nrq": 17}, "nrq out of range"),
+    ],
+)
+def test_wrong_parameters_of_quantised_graphs_are_refused(client, name, kind, params, message):
+    simple(client, name, index=None)
+    with pytest.raises(MilvusException, match=message):
+        create_index(client, name, "vec", kind, "L2", params)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_growing_rows_are_searched_exactly_before_any_flush(client, name, seed, kind):
     build, search, _ = KINDS[kind]
@@ -89,6 +149,35 @@ def test_deleted_and_filtered_rows_never_come_up(client, name, seed, kind):
     for hits in result:
         keys = [hit.id for hit in hits]
         assert len(keys) == 50 and all(key % 3 and key % 10 == 4 for key in keys)
+
+
+QUANTISED = ("HNSW_SQ", "HNSW_PQ", "HNSW_PRQ")
+
+
+def test_quantised_graphs_survive_a_restart(private_server, connection):
+    """The index files are mapped again: sealed rows, rows of the log and deletes answer as before."""
+    server = private_server()
+    client = connection(server)
+    data = vectors(1500, DIM, 3)
+    for kind in QUANTISED:
+        build, _, _ = KINDS[kind]
+        create(client, kind, [key_field(), vector_field(DIM)], index=kind, params=build)
+        insert(client, kind, [{"id": i, "vec": v} for i, v in enumerate(data[:1200])])
+        client.flush(kind)
+        wait_indexed(client, kind, "vec", 1200)
+        insert(client, kind, [{"id": 1200 + i, "vec": v} for i, v in enumerate(data[1200:])])
+        client.delete(kind, filter="id % 4 == 0")
+    before = {}
+    for kind in QUANTISED:
+        before[kind] = search_keys(client, kind, data[:20], search_params={"params": KINDS[kind][1]})
+        assert [hits[0] for hits in before[kind]][1:4] == [1, 2, 3]
+    server.crash()
+    client = connection(server)
+    for kind in QUANTISED:
+        client.load_collection(kind)
+        after = search_keys(client, kind, data[:20], search_params={"params": KINDS[kind][1]})
+        assert after == before[kind]
+        assert all(key % 4 for hits in after for key in hits)
 
 
 def test_describe_list_and_drop(client, name):

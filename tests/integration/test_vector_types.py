@@ -262,9 +262,16 @@ class Kind:
 KINDS = {
     "binary-hamming": Kind(DataType.BINARY_VECTOR, "HAMMING", ["BIN_FLAT", "AUTOINDEX"]),
     "binary-jaccard": Kind(DataType.BINARY_VECTOR, "JACCARD", ["BIN_FLAT"]),
-    "float16": Kind(DataType.FLOAT16_VECTOR, "COSINE", ["FLAT", "HNSW", "AUTOINDEX"]),
-    "bfloat16": Kind(DataType.BFLOAT16_VECTOR, "L2", ["FLAT", "HNSW", "AUTOINDEX"]),
-    "int8": Kind(DataType.INT8_VECTOR, "IP", ["FLAT", "HNSW", "AUTOINDEX"]),
+    "float16": Kind(DataType.FLOAT16_VECTOR, "COSINE", ["FLAT", "HNSW", "HNSW_SQ", "HNSW_PQ", "AUTOINDEX"]),
+    "bfloat16": Kind(DataType.BFLOAT16_VECTOR, "L2", ["FLAT", "HNSW", "HNSW_SQ", "HNSW_PQ", "AUTOINDEX"]),
+    "int8": Kind(DataType.INT8_VECTOR, "IP", ["FLAT", "HNSW", "HNSW_SQ", "HNSW_PQ", "AUTOINDEX"]),
+}
+
+
+# Refined by the vectors, so that scores are exact.
+PARAMS = {
+    "HNSW_SQ": ({"M": 16, "sq_type": "SQ6", "refine": True}, {"refine_k": 5}),
+    "HNSW_PQ": ({"M": 16, "m": 16, "refine": True}, {"refine_k": 15}),
 }
 
 
@@ -275,11 +282,19 @@ def as_bytes(value: object) -> bytes:
     return value if isinstance(value, bytes) else np.asarray(value).tobytes()
 
 
-def check_dense(client, name, kind: Kind, base: np.ndarray, keys: np.ndarray, recall: float) -> None:
+def check_dense(
+    client, name, kind: Kind, base: np.ndarray, keys: np.ndarray, recall: float, params: dict | None = None
+) -> None:
     queries = kind.make(10, 77)
     truth = kind.scores(base[keys], queries)
     larger = kind.metric in ("IP", "COSINE")
-    found = client.search(name, data=[kind.send(q) for q in queries], anns_field="vec", limit=10)
+    found = client.search(
+        name,
+        data=[kind.send(q) for q in queries],
+        anns_field="vec",
+        limit=10,
+        search_params={"params": params or {}},
+    )
     hits_in_truth = 0
     for row, hits in zip(truth, found, strict=True):
         assert len(hits) == 10
@@ -302,16 +317,17 @@ def test_vectors_of_every_type(client, names, which):
         name = names()
         fields = [key_field(), ("num", DataType.INT64, {}), ("vec", kind.type, {"dim": DIM})]
         create(client, name, fields, index=None)
-        create_index(client, name, "vec", index, kind.metric)
+        build, search = PARAMS.get(index, ({}, {}))
+        create_index(client, name, "vec", index, kind.metric, build)
         client.load_collection(name)
         data = [{"id": i, "num": i % 5, "vec": kind.send(base[i])} for i in range(rows)]
         insert(client, name, data[:1200])
-        check_dense(client, name, kind, base, everything[:1200], 1.0)
+        check_dense(client, name, kind, base, everything[:1200], 1.0, search)
         client.flush(name)
         wait_indexed(client, name, "vec", 1200)
         insert(client, name, data[1200:])
         exact = "FLAT" in index or kind.type == DataType.BINARY_VECTOR
-        check_dense(client, name, kind, base, everything, 1.0 if exact else 0.9)
+        check_dense(client, name, kind, base, everything, 1.0 if exact else 0.9, search)
         got = client.query(name, filter="id in [3, 1400]", output_fields=["vec"])
         assert [as_bytes(row["vec"]) for row in got] == [base[3].tobytes(), base[1400].tobytes()]
         client.delete(name, filter="num == 2")

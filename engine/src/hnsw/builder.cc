@@ -51,6 +51,13 @@ HnswBuilder::HnswBuilder(const Context& context, const Codes& codes, Metric metr
 
 HnswBuilder::~HnswBuilder() = default;
 
+size_t HnswBuilder::EstimateBytes(size_t count, uint32_t m, size_t ef_construction,
+                                  size_t threads) {
+  const size_t ef = std::min(ef_construction, count);
+  const size_t worker = count / 8 + 4 * ef * sizeof(Hit) + 32 * m * sizeof(uint32_t) + 4096;
+  return count + threads * worker;
+}
+
 void HnswBuilder::SetTwins(const std::vector<Twin>& twins) {
   if (twins.empty()) return;
   is_twin_.resize(graph_.layer(0).size, false);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/executor.h"
+#include "hnsw/codes.h"
 #include "hnsw/twins.h"
 #include "hnsw/walk.h"
 
@@ -27,6 +28,9 @@ class HnswBuilder {
   ~HnswBuilder();
   HnswBuilder(const HnswBuilder&) = delete;
   HnswBuilder& operator=(const HnswBuilder&) = delete;
+
+  /// What a builder needs at most beside codes and graph.
+  static size_t EstimateBytes(size_t count, uint32_t m, size_t ef_construction, size_t threads);
 
   /// Before Run.
   void SetTwins(const std::vector<Twin>& twins);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/executor.h"
+#include "hnsw/node_scorer.h"
 #include "io/index_file.h"
 #include "search/vectors.h"
 
@@ -55,7 +56,7 @@ class Codes {
 };
 
 /// Keys of codes for a query or for one of the vectors. Ids are inside the codes.
-class CodeScorer {
+class CodeScorer final : public NodeScorer {
  public:
   /// Keys for vector `id` as the query, as graphs are built on.
   CodeScorer(const Codes& codes, Metric metric, uint32_t id);
@@ -64,11 +65,9 @@ class CodeScorer {
   CodeScorer(const Codes& codes, Metric metric, std::vector<float>& query,
              std::vector<int8_t>& buffer);
 
-  void Ids(const uint32_t* ids, size_t n, float* keys) const;
-  [[nodiscard]] float One(uint32_t id) const {
-    float key;
-    Ids(&id, 1, &key);
-    return key;
+  void Ids(const uint32_t* ids, size_t n, float* keys) const override;
+  void PrefetchAll(const uint32_t* ids, size_t n) const override {
+    for (size_t i = 0; i < n; ++i) Prefetch(ids[i]);
   }
   void Prefetch(uint32_t id) const;
   /// The query is about its scale times its code (less the mean for L2).

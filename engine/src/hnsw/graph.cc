@@ -1,6 +1,7 @@
 #include "hnsw/graph.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 namespace kite::engine {
@@ -27,6 +28,13 @@ size_t Graph::DrawLayer(uint64_t seed, uint32_t id, uint32_t m) {
 uint32_t Graph::BaseDegree(uint32_t m) {
   constexpr uint32_t kDegree = 32;
   return m >= kDegree ? 2 * kDegree : std::min(2 * m, kDegree);
+}
+
+size_t Graph::EstimateBytes(size_t count, uint32_t m) {
+  // Expected n / (M - 1) nodes above layer 0; five standard deviations bound the draw.
+  const double upper = static_cast<double>(count) / static_cast<double>(m - 1);
+  const auto upper_max = static_cast<size_t>(upper + 5 * std::sqrt(upper) + 8);
+  return (count * BaseDegree(m) + upper_max * (m + 2)) * sizeof(uint32_t);
 }
 
 Result<Graph> Graph::Create(size_t count, uint32_t m, uint64_t seed) {

@@ -63,6 +63,9 @@ class Graph {
   /// Links per node in layer 0: 2M up to 32 or, from M = 32 on, 64. More make walks slower.
   [[nodiscard]] static uint32_t BaseDegree(uint32_t m);
 
+  /// The random part is bounded from above.
+  [[nodiscard]] static size_t EstimateBytes(size_t count, uint32_t m);
+
   /// A graph of `count` vectors with all nodes placed and no links.
   static Result<Graph> Create(size_t count, uint32_t m, uint64_t seed);
   /// Corruption when an upper layer does not verify.

@@ -1,7 +1,6 @@
 #include "hnsw/hnsw_index.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "hnsw/builder.h"
 #include "hnsw/neighbor_walk.h"
@@ -73,24 +72,19 @@ Result<std::unique_ptr<Index>> HnswIndex::Load(const IndexFileReader& reader, Ve
 }
 
 size_t HnswIndex::EstimateStructureBytes(const BuildSpec& spec, size_t count, uint32_t dim) {
-  const size_t m = ValidInt(spec, kHnswM);
-  // Expected n / (M - 1) nodes above layer 0; five standard deviations bound the draw.
-  const double upper = static_cast<double>(count) / static_cast<double>(m - 1);
-  const auto upper_max = static_cast<size_t>(upper + 5 * std::sqrt(upper) + 8);
-  const uint32_t degree = Graph::BaseDegree(static_cast<uint32_t>(m));
-  return Codes::EstimateBytes(count, dim) + count * degree * sizeof(uint32_t) +
-         upper_max * (m + 2) * sizeof(uint32_t) +
-         (IsLean(spec) ? 0 : NeighborCodes::EstimateBytes(count, dim, degree));
+  const uint32_t m = ValidInt(spec, kHnswM);
+  return Codes::EstimateBytes(count, dim) + Graph::EstimateBytes(count, m) +
+         (IsLean(spec) ? 0 : NeighborCodes::EstimateBytes(count, dim, Graph::BaseDegree(m)));
 }
 
 size_t HnswIndex::EstimatePeakBytes(const BuildSpec& spec, size_t count, uint32_t dim,
                                     size_t threads) {
-  const size_t ef = std::min<size_t>(ValidInt(spec, kHnswEfConstruction), count);
-  const size_t m = ValidInt(spec, kHnswM);
-  const size_t worker = count / 8 + 4 * ef * sizeof(Hit) + 32 * m * sizeof(uint32_t) + 4096;
-  const size_t neighbors = IsLean(spec) ? 0 : NeighborCodes::EstimatePeakBytes(
-                                                   count, dim, Graph::BaseDegree(static_cast<uint32_t>(m)));
-  return EstimateStructureBytes(spec, count, dim) + count + std::max(threads * worker, neighbors);
+  const uint32_t m = ValidInt(spec, kHnswM);
+  const size_t builder =
+      HnswBuilder::EstimateBytes(count, m, ValidInt(spec, kHnswEfConstruction), threads);
+  const size_t neighbors =
+      IsLean(spec) ? 0 : NeighborCodes::EstimatePeakBytes(count, dim, Graph::BaseDegree(m));
+  return EstimateStructureBytes(spec, count, dim) + std::max(builder, count + neighbors);
 }
 
 size_t HnswIndex::EfOf(const SearchJob& job) const {

@@ -16,6 +16,7 @@
 // in the leading directions. Keys so estimated only steer the walk.
 #pragma once
 
+#include "hnsw/codes.h"
 #include "hnsw/graph.h"
 #include "hnsw/projection.h"
 #include "kernels/graph_kernels.h"

@@ -18,7 +18,7 @@ size_t GraphWalk::ScoreNeighbors(const GraphLayer& layer, uint32_t position, boo
     for (size_t i = 0; i < n; ++i) buffers_.ids[i] = layer.nodes[positions[i]];
     ids = buffers_.ids.data();
   }
-  for (size_t i = 0; i < n; ++i) scorer_.Prefetch(ids[i]);
+  scorer_.PrefetchAll(ids, n);
   buffers_.keys.resize(n);
   const size_t batch = pacer_.batch();
   for (size_t i = 0; i < n; i += batch) {

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "hnsw/candidate_pool.h"
-#include "hnsw/codes.h"
 #include "hnsw/graph.h"
+#include "hnsw/node_scorer.h"
 #include "hnsw/visited_set.h"
 #include "search/pacer.h"
 
@@ -38,7 +38,7 @@ struct WalkGoal {
 
 class GraphWalk {
  public:
-  GraphWalk(const Graph& graph, const CodeScorer& scorer, WalkBuffers& buffers, Pacer& pacer)
+  GraphWalk(const Graph& graph, const NodeScorer& scorer, WalkBuffers& buffers, Pacer& pacer)
       : graph_(graph), scorer_(scorer), buffers_(buffers), pacer_(pacer) {}
 
   /// From the entry of the highest layer greedily down to `level`: a position there. The graph is
@@ -59,7 +59,7 @@ class GraphWalk {
   size_t ScoreNeighbors(const GraphLayer& layer, uint32_t position, bool all);
 
   const Graph& graph_;
-  const CodeScorer& scorer_;
+  const NodeScorer& scorer_;
   WalkBuffers& buffers_;
   Pacer& pacer_;
 };

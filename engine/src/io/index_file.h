@@ -56,6 +56,10 @@ enum class SectionId : uint32_t {
   kSparseColumns = 72,
   kSparseMaxima = 73,
   kSparseLengths = 74,  ///< float32[rows], BM25 only
+  // Codes that an index is searched by; 4 more: those that hits are ranked again by.
+  kCodeRows = 80,    ///< uint8[count * bytes of a code]
+  kCodeTerms = 81,   ///< float32[count], not for IP
+  kCodeTables = 82,  ///< float32: ranges or codebooks
 };
 
 struct IndexFileHeader {

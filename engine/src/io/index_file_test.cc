@@ -29,7 +29,8 @@ struct Sample {
 const Sample kSamples[] = {
     {"FLAT", Metric::kCosine},    {"IVF_FLAT", Metric::kL2}, {"IVF_SQ8", Metric::kIP},
     {"IVF_SQ8", Metric::kCosine}, {"IVF_PQ", Metric::kL2},   {"IVF_RABITQ", Metric::kIP},
-    {"SCANN", Metric::kCosine},   {"HNSW", Metric::kL2},     {"HNSW", Metric::kCosine}};
+    {"SCANN", Metric::kCosine},   {"HNSW", Metric::kL2},     {"HNSW", Metric::kCosine},
+    {"HNSW_SQ", Metric::kL2},     {"HNSW_PQ", Metric::kIP},  {"HNSW_PRQ", Metric::kCosine}};
 
 /// The bytes at an address that suits Load.
 class AlignedFile {
@@ -54,7 +55,14 @@ class IndexFileTest : public ::testing::Test {
         {.index_type = sample.type,
          .metric = sample.metric,
          .params =
-             {{"M", "4"}, {"efConstruction", "20"}, {"nlist", "8"}, {"m", "5"}, {"sub_dim", "1"}}},
+             {{"M", "4"},
+              {"efConstruction", "20"},
+              {"nlist", "8"},
+              {"m", "5"},
+              {"sub_dim", "1"},
+              {"sq_type", "SQ6"},
+              {"refine", "true"},
+              {"refine_type", "BF16"}}},
         data_.source()));
   }
 

@@ -30,6 +30,20 @@ struct BoundTerms {
   float spread = 0;
 };
 
+/// out[i] = the inner product of `weights` and the values of row ids[i], n rows of the `rows` of one
+/// code, each of `dims` values: a multiple of the code's group.
+using CodeDots = void (*)(const float* weights, const uint8_t* rows, const uint32_t* ids, size_t n,
+                          size_t dims, float* out);
+
+// Values of a row that are coded together, and their bytes:
+//   4 bits   16 bytes: byte i has value i in its low half and value i + 16 in its high half
+//   6 bits   48 bytes: the low 4 bits of 64 values as above, 32 at a time; then 16 bytes: byte i has
+//            the high 2 bits of values i, i + 16, i + 32 and i + 48, the first in the lowest bits
+//   8 bits, half precision and bfloat16: as they are
+inline constexpr size_t kDots4Group = 32;
+inline constexpr size_t kDots6Group = 64;
+inline constexpr size_t kDotsGroup = 16;
+
 struct CodeKernels {
   /// sums[i] = sum over the groups of lut[16 * group + code of vector i], for the 32 vectors of one
   /// block of 16 * groups bytes.
@@ -60,6 +74,12 @@ struct CodeKernels {
   /// and panel_of have n x 32 values.
   void (*nearest)(const float* rows, size_t n, const float* panels, const float* half_norms,
                   size_t panel_count, size_t dim, float* best, uint32_t* panel_of);
+
+  CodeDots dots4;
+  CodeDots dots6;
+  CodeDots dots8;
+  CodeDots dots_half;
+  CodeDots dots_bfloat;
 };
 
 [[nodiscard]] const CodeKernels& ActiveCodeKernels();

@@ -4,6 +4,7 @@
 //   kWidth                                  floats in a register
 //   kRowsOfTile                             rows that the nearest kernel keeps in registers beside each other
 //   FastScan, ByteScan                      see code_kernels.h
+//   Dots<Bits4>, <Bits6>, <Bits8>, <Half>, <BFloat>
 //
 // Nothing from the standard library is called, see rows.inl.
 
@@ -191,7 +192,12 @@ constexpr CodeKernels MakeCodeKernels() {
                      .pack_table = PackTable,
                      .bounds = Bounds,
                      .hadamard = Hadamard,
-                     .nearest = Nearest};
+                     .nearest = Nearest,
+                     .dots4 = Dots<Bits4>,
+                     .dots6 = Dots<Bits6>,
+                     .dots8 = Dots<Bits8>,
+                     .dots_half = Dots<Half>,
+                     .dots_bfloat = Dots<BFloat>};
 }
 
 }  // namespace

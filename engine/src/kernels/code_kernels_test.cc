@@ -56,6 +56,68 @@ TEST_P(CodeKernelsTest, FastScanSumsTheTablesEntries) {
   }
 }
 
+TEST_P(CodeKernelsTest, DotsWeighTheValuesOfCodes) {
+  struct Kind {
+    CodeDots CodeKernels::* dots;
+    size_t group;
+    size_t bytes;
+  };
+  const Kind kinds[] = {{&CodeKernels::dots4, kDots4Group, 16},
+                        {&CodeKernels::dots6, kDots6Group, 48},
+                        {&CodeKernels::dots8, kDotsGroup, 16},
+                        {&CodeKernels::dots_half, kDotsGroup, 32},
+                        {&CodeKernels::dots_bfloat, kDotsGroup, 32}};
+  constexpr size_t kRows = 5;
+  const std::vector<uint32_t> ids = {4, 0, 2, 2};
+  for (const Kind& kind : kinds) {
+    for (size_t groups = 1; groups * kind.group <= 2112; groups += groups < 9 ? 1 : 13) {
+      const size_t dims = groups * kind.group;
+      const std::vector<float> weights = RandomFloats(dims, groups);
+      // A byte ahead of the rows: no alignment is promised.
+      std::vector<uint8_t> bytes = RandomBytes(kRows * groups * kind.bytes + 1, groups + 7);
+      if (kind.bytes == 2 * kind.group) {  // small numbers of either format, never infinite
+        for (size_t i = 2; i < bytes.size(); i += 2) bytes[i] = bytes[i] & 0xBF & 0xBB;
+      }
+      std::vector<float> out(ids.size());
+      std::vector<float> expected(ids.size());
+      (kernels_->*kind.dots)(weights.data(), bytes.data() + 1, ids.data(), ids.size(), dims,
+                             out.data());
+      (kScalarCodeKernels.*kind.dots)(weights.data(), bytes.data() + 1, ids.data(), ids.size(),
+                                      dims, expected.data());
+      for (size_t i = 0; i < ids.size(); ++i) {
+        ASSERT_NEAR(out[i], expected[i], 1e-5 * 255 * std::sqrt(double(dims)))
+            << dims << " values of " << kind.bytes << " bytes a group";
+      }
+    }
+  }
+}
+
+TEST_P(CodeKernelsTest, DotsDecodeAsDocumented) {
+  // 64 values: value j has the code j, so its weight picks it out.
+  std::vector<uint8_t> four(32, 0);
+  std::vector<uint8_t> six(48, 0);
+  std::vector<uint8_t> eight(64, 0);
+  for (size_t j = 0; j < 64; ++j) {
+    const auto low = static_cast<uint8_t>((j & 15) << (j % 32 < 16 ? 0 : 4));
+    four[j / 32 * 16 + j % 16] |= low;
+    six[j / 32 * 16 + j % 16] |= low;
+    six[32 + j % 16] |= static_cast<uint8_t>(j >> 4 << (j / 16 * 2));
+    eight[j] = static_cast<uint8_t>(j);
+  }
+  const uint32_t id = 0;
+  for (size_t j = 0; j < 64; ++j) {
+    std::vector<float> weights(64, 0);
+    weights[j] = 1;
+    float value = 0;
+    kernels_->dots4(weights.data(), four.data(), &id, 1, 64, &value);
+    EXPECT_EQ(value, j & 15);
+    kernels_->dots6(weights.data(), six.data(), &id, 1, 64, &value);
+    EXPECT_EQ(value, j);
+    kernels_->dots8(weights.data(), eight.data(), &id, 1, 64, &value);
+    EXPECT_EQ(value, j);
+  }
+}
+
 TEST_P(CodeKernelsTest, PlaneScanWeighsThreeScans) {
   for (const size_t groups : {0, 1, 16, 96, 300}) {
     const std::vector<uint8_t> block = RandomBytes(3 * 16 * groups, groups);

@@ -84,8 +84,47 @@ inline uint32_t BelowMask(const float* lower, float threshold) {
   return mask;
 }
 
+class DotSum {
+ public:
+  inline void AddBytes(const float* weights, __m128i bytes) {
+    Add(weights, WidenBytes(bytes), WidenBytes(_mm_srli_si128(bytes, 8)));
+  }
+  inline void AddHalves(const float* weights, const uint8_t* p) {
+    Add(weights, _mm256_cvtph_ps(Load(p)), _mm256_cvtph_ps(Load(p + 16)));
+  }
+  inline void AddBFloats(const float* weights, const uint8_t* p) {
+    Add(weights, WidenBFloats(Load(p)), WidenBFloats(Load(p + 16)));
+  }
+  [[nodiscard]] inline float Total(const DotSum& other) const {
+    const __m256 all =
+        _mm256_add_ps(_mm256_add_ps(low_, high_), _mm256_add_ps(other.low_, other.high_));
+    __m128 half = _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1));
+    half = _mm_add_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
+  }
+
+ private:
+  static inline __m128i Load(const uint8_t* p) {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  }
+  static inline __m256 WidenBytes(__m128i bytes) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
+  }
+  static inline __m256 WidenBFloats(__m128i shorts) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(shorts), 16));
+  }
+  inline void Add(const float* weights, __m256 low, __m256 high) {
+    low_ = _mm256_fmadd_ps(_mm256_loadu_ps(weights), low, low_);
+    high_ = _mm256_fmadd_ps(_mm256_loadu_ps(weights + 8), high, high_);
+  }
+  __m256 low_ = _mm256_setzero_ps();
+  __m256 high_ = _mm256_setzero_ps();
+};
+
 }  // namespace
 
+#include "kernels/code_dots_x86.inl"
+// code_kernels.inl makes the table of them all.
 #include "kernels/code_kernels.inl"
 
 const CodeKernels kAvx2CodeKernels = MakeCodeKernels();

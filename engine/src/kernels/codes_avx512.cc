@@ -82,8 +82,33 @@ inline uint32_t BelowMask(const float* lower, float threshold) {
   return first | second << 16;
 }
 
+class DotSum {
+ public:
+  inline void AddBytes(const float* weights, __m128i bytes) {
+    Add(weights, _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes)));
+  }
+  inline void AddHalves(const float* weights, const uint8_t* p) {
+    Add(weights, _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
+  }
+  inline void AddBFloats(const float* weights, const uint8_t* p) {
+    const __m256i shorts = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    Add(weights, _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(shorts), 16)));
+  }
+  [[nodiscard]] inline float Total(const DotSum& other) const {
+    return _mm512_reduce_add_ps(_mm512_add_ps(sum_, other.sum_));
+  }
+
+ private:
+  inline void Add(const float* weights, __m512 values) {
+    sum_ = _mm512_fmadd_ps(_mm512_loadu_ps(weights), values, sum_);
+  }
+  __m512 sum_ = _mm512_setzero_ps();
+};
+
 }  // namespace
 
+#include "kernels/code_dots_x86.inl"
+// code_kernels.inl makes the table of them all.
 #include "kernels/code_kernels.inl"
 
 const CodeKernels kAvx512CodeKernels = MakeCodeKernels();

@@ -7,6 +7,7 @@
 #include "hnsw/walk.h"
 #include "ivf/probe.h"
 #include "kite/engine/index.h"
+#include "quant/vector_codes.h"
 #include "search/hit.h"
 #include "sparse/sparse_buffers.h"
 
@@ -21,6 +22,8 @@ struct Scratch::Impl {
   std::vector<Neighbor> neighbors;  ///< what the sink is shown
   std::vector<float> query;         ///< the query as floats
   std::vector<int8_t> query_code;   ///< HNSW: the query's code
+  CodeQuery code_query;             ///< HNSW_SQ, HNSW_PQ, HNSW_PRQ
+  CodeQuery refine_query;           ///< the same for the codes that refine
   WalkBuffers walk;
   SparseBuffers sparse;
   ProbeBuffers probe;

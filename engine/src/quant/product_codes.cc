@@ -1,0 +1,187 @@
+#include "quant/product_codes.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace kite::engine {
+namespace {
+
+/// Vectors coded between two looks at the context while training.
+constexpr size_t kVectorsPerTask = 512;
+
+/// Vectors to train on: bounded, however many codewords there are.
+size_t SampleOf(const ProductShape& shape) {
+  constexpr size_t kSampleMin = 65536;
+  return std::min(shape.sample(), std::max(kSampleMin, size_t{2} << shape.bits));
+}
+
+ProductShape ShapeOf(const CodeSpec& spec, uint32_t dim) {
+  return {.dim = dim, .parts = spec.parts, .bits = spec.bits};
+}
+
+}  // namespace
+
+ProductCodes::ProductCodes(const CodeSpec& spec, Metric metric, uint32_t dim)
+    : VectorCodes(metric, dim, RowBytes(spec)), shape_(ShapeOf(spec, dim)), levels_(spec.levels) {}
+
+size_t ProductCodes::RowBytes(const CodeSpec& spec) {
+  const size_t codes = spec.levels * spec.parts;
+  return spec.bits <= 4 ? (codes + 1) / 2 : spec.bits <= 8 ? codes : 2 * codes;
+}
+
+size_t ProductCodes::TableValues(const CodeSpec& spec, uint32_t dim) {
+  return spec.levels * ShapeOf(spec, dim).codebook_values();
+}
+
+Status ProductCodes::Train(const Context& context, const Vectors& vectors, uint64_t seed,
+                           Executor& executor) {
+  const std::vector<uint32_t> ids = SampleIds(vectors.count(), SampleOf(shape_), seed);
+  KITE_ASSIGN_OR_RETURN(Array<float> sample, Array<float>::Allocate(ids.size() * dim_));
+  for (size_t i = 0; i < ids.size(); ++i) {
+    vectors.Decode(ids[i], metric_, sample.mutable_data() + i * dim_);
+  }
+  for (size_t level = 0; level < levels_; ++level) {
+    KITE_ASSIGN_OR_RETURN(const Array<float> codebooks,
+                          ProductCodec::Train(context, shape_, sample.data(), ids.size(),
+                                              seed + level * shape_.parts, executor));
+    std::copy_n(codebooks.data(), codebooks.size(),
+                tables_.mutable_data() + level * shape_.codebook_values());
+    if (level + 1 == levels_) break;
+    KITE_ASSIGN_OR_RETURN(const ProductCodec::Encoder encoder,
+                          ProductCodec::Encoder::Make(CodecOf(level)));
+    const size_t tasks = (ids.size() + kVectorsPerTask - 1) / kVectorsPerTask;
+    KITE_RETURN_IF_ERROR(ParallelFor(executor, tasks, 1, [&](size_t task) {
+      const size_t begin = task * kVectorsPerTask;
+      const size_t n = std::min(ids.size() - begin, kVectorsPerTask);
+      std::vector<uint16_t> codes(n * shape_.parts);
+      EncodeLevel(level, encoder, sample.mutable_data() + begin * dim_, n, codes.data());
+      return context.Check();
+    }));
+  }
+  return {};
+}
+
+Status ProductCodes::BeginEncoding() {
+  for (size_t level = 0; level < levels_; ++level) {
+    KITE_ASSIGN_OR_RETURN(ProductCodec::Encoder encoder,
+                          ProductCodec::Encoder::Make(CodecOf(level)));
+    encoders_.push_back(std::move(encoder));
+  }
+  return {};
+}
+
+void ProductCodes::EncodeLevel(size_t level, const ProductCodec::Encoder& encoder, float* values,
+                               size_t n, uint16_t* codes) const {
+  std::vector<float> buffer;
+  std::vector<float> decoded(dim_);
+  encoder.Encode(values, n, codes, buffer);
+  const ProductCodec codec = CodecOf(level);
+  for (size_t i = 0; i < n; ++i, values += dim_, codes += shape_.parts) {
+    codec.Decode(codes, decoded.data());
+    for (size_t j = 0; j < dim_; ++j) values[j] -= decoded[j];
+  }
+}
+
+void ProductCodes::EncodeRows(float* values, size_t n, uint8_t* codes) const {
+  std::vector<uint16_t> of_level(n * shape_.parts);
+  std::vector<uint16_t> all(n * codes_per_row());
+  for (size_t level = 0; level < levels_; ++level) {
+    EncodeLevel(level, encoders_[level], values, n, of_level.data());
+    for (size_t i = 0; i < n; ++i) {
+      std::copy_n(of_level.data() + i * shape_.parts, shape_.parts,
+                  all.data() + i * codes_per_row() + level * shape_.parts);
+    }
+  }
+  for (size_t i = 0; i < n; ++i) Store(all.data() + i * codes_per_row(), codes + i * row_bytes_);
+}
+
+void ProductCodes::Store(const uint16_t* codes, uint8_t* row) const {
+  for (size_t c = 0; c < codes_per_row(); ++c) {
+    if (shape_.bits <= 4) {
+      row[c / 2] = static_cast<uint8_t>(row[c / 2] | codes[c] << (c % 2 * 4));
+    } else if (shape_.bits <= 8) {
+      row[c] = static_cast<uint8_t>(codes[c]);
+    } else {
+      std::memcpy(row + 2 * c, &codes[c], sizeof(uint16_t));
+    }
+  }
+}
+
+void ProductCodes::Prepare(const float* query, CodeQuery& out) const {
+  const CodeKernels& kernels = ActiveCodeKernels();
+  const size_t width = shape_.part_dim();
+  const size_t entries = shape_.entries();
+  out.weights.resize(codes_per_row() * entries);
+  float least = 0;
+  float largest = 0;
+  for (size_t c = 0; c < codes_per_row(); ++c) {
+    kernels.product_table(query + c % shape_.parts * width,
+                          tables_.data() + c * width * entries, width, entries,
+                          out.weights.data() + c * entries, &least, &largest);
+  }
+  double base = 0;
+  for (size_t j = 0; j < dim_ && metric_ == Metric::kL2; ++j) base += double{query[j]} * query[j];
+  out.base = static_cast<float>(base);
+}
+
+void ProductCodes::Sums(const CodeQuery& query, const uint32_t* ids, size_t n, float* sums) const {
+  const size_t entries = shape_.entries();  // a power of two
+  const size_t last = entries - 1;          // no code of a damaged file is beyond it
+  for (size_t i = 0; i < n; ++i) {
+    const uint8_t* const row = codes_.data() + ids[i] * row_bytes_;
+    const float* table = query.weights.data();
+    float even = 0;
+    float odd = 0;
+    size_t c = 0;
+    const auto code = [&](size_t at) -> size_t {
+      if (shape_.bits <= 4) return row[at / 2] >> (at % 2 * 4) & 15;
+      if (shape_.bits <= 8) return row[at] & last;
+      return (row[2 * at] | size_t{row[2 * at + 1]} << 8) & last;
+    };
+    for (; c + 2 <= codes_per_row(); c += 2, table += 2 * entries) {
+      even += table[code(c)];
+      odd += table[entries + code(c + 1)];
+    }
+    if (c < codes_per_row()) even += table[code(c)];
+    sums[i] = even + odd;
+  }
+}
+
+namespace {
+
+/// What a thread needs to code the vectors of a task, these left out.
+size_t WorkerBytes(const ProductShape& shape, size_t rows, size_t codes_per_row) {
+  return rows * (shape.part_dim() * sizeof(float) + sizeof(uint32_t) +
+                 codes_per_row * sizeof(uint16_t)) +
+         shape.dim * sizeof(float) + 512;
+}
+
+}  // namespace
+
+size_t ProductCodes::EstimateTrainingBytes(const CodeSpec& spec, size_t count, uint32_t dim,
+                                           size_t threads) {
+  const ProductShape shape = ShapeOf(spec, dim);
+  const size_t codebooks = shape.codebook_values() * sizeof(float);
+  const size_t sample = std::min(count, SampleOf(shape));
+  // The tables, the codebooks of a level, and the centroids of a part with their panels.
+  const size_t clustering =
+      codebooks + codebooks / shape.parts * 2 +
+      sample * (shape.part_dim() * sizeof(float) + 3 * sizeof(uint32_t));
+  const size_t rows = std::min(count, kVectorsPerTask);
+  const size_t next_level =
+      spec.levels > 1 ? codebooks + ProductCodec::Encoder::Bytes(shape) +
+                            threads * WorkerBytes(shape, rows, shape.parts)
+                      : 0;
+  return TableValues(spec, dim) * sizeof(float) + sample * (dim + 1) * sizeof(float) +
+         std::max(clustering, next_level);
+}
+
+size_t ProductCodes::EstimateEncodingBytes(const CodeSpec& spec, size_t count, uint32_t dim,
+                                           size_t threads) {
+  const ProductShape shape = ShapeOf(spec, dim);
+  const size_t rows = std::min(count, kVectorsPerTask);
+  return spec.levels * ProductCodec::Encoder::Bytes(shape) +
+         threads * WorkerBytes(shape, rows, (spec.levels + 1) * shape.parts);
+}
+
+}  // namespace kite::engine
