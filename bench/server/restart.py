@@ -1,6 +1,6 @@
 """Restart after kill -9 with 1 M x 128 rows under HNSW: from the start of the process to the first correct search.
 
-With the objects on S3 (KITE_STORES=etcd+s3) also without the local cache, so that everything is fetched again.
+With the objects on S3 (KITE_STORES=etcd+kafka+s3) also without the local cache, so that everything is fetched again.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from pymilvus import MilvusClient, MilvusException
 
 DIM, BATCH = 128, 10_000
 SEARCH = {"params": {"ef": 128}}
+# Vectors and index have room in the local cache of objects on S3.
+SETTINGS = {"kite.cache.maxBytes": 8 << 30}
 
 
 def fill(running: Server, rows: int) -> None:
@@ -60,7 +62,7 @@ def right(client: MilvusClient, query, key: int) -> bool:
 
 
 def measure(runs: int = 5, rows: int = 1_000_000) -> list[Figure]:
-    with server() as running:
+    with server(settings=SETTINGS) as running:
         fill(running, rows)
         results = [one_restart(running, rows) for _ in range(runs)]
         resident = running.resident_bytes()

@@ -13,6 +13,7 @@ import atexit
 import hashlib
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -125,8 +126,10 @@ class StoreServer:
 class Stores:
     """The store servers of one test run."""
 
-    def __init__(self, names: Sequence[str]):
+    def __init__(self, names: Sequence[str], log_requests: bool = False):
+        """`log_requests`: so that requests() knows those to Kafka, which takes time."""
         self.names = list(names)
+        self._log_requests = log_requests
         self.servers: dict[str, StoreServer] = {}
         self._ports: dict[str, int] = {}
         self._folder = Path(tempfile.mkdtemp(prefix="kite-stores-")) if names else None
@@ -160,6 +163,28 @@ class Stores:
                 "kite.kafka.minInsyncReplicas": 1,
             }
         return settings
+
+    def requests(self) -> dict[str, int]:
+        """What each store was asked since it started, by kind: "kafka Fetch"."""
+        counts: dict[str, int] = {}
+        if "etcd" in self.names:
+            # Of a stream each message counts: a lease is kept alive by one.
+            pattern = r'^grpc_server_msg_received_total\{grpc_method="(\w+)",[^}]*\} (\S+)$'
+            counts |= self._counters("etcd", "metrics", pattern)
+        if "s3" in self.names:
+            counts |= self._counters(
+                "s3", "minio/v2/metrics/cluster", r'^minio_s3_requests_total\{api="(\w+)",[^}]*\} (\S+)$'
+            )
+        if "kafka" in self.names and self._log_requests:
+            for line in (self._folder / "kafka.log").read_text(errors="replace").splitlines():
+                if '"clientId":"kite"' in line and (found := re.search(r'"requestApiKeyName":"(\w+)"', line)):
+                    counts[f"kafka {found[1]}"] = counts.get(f"kafka {found[1]}", 0) + 1
+        return counts
+
+    def _counters(self, name: str, page: str, pattern: str) -> dict[str, int]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._ports[name]}/{page}", timeout=10) as reply:
+            found = re.findall(pattern, reply.read().decode(), re.MULTILINE)
+        return {f"{name} {kind}": int(float(count)) for kind, count in found}
 
     def stop(self) -> None:
         for server in self.servers.values():
@@ -199,6 +224,7 @@ class Stores:
             MINIO_BROWSER="off",
             MINIO_UPDATE="off",
             MINIO_CI_CD="on",  # the data may be on the device of the root file system
+            MINIO_PROMETHEUS_AUTH_TYPE="public",
             HOME=str(self._folder),
         )
 
@@ -226,7 +252,10 @@ broker.session.timeout.ms=3000
 """
         )
         java = ["java", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
-        java += ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{jars}/*"]
+        java += ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+        if self._log_requests:
+            java.append("-Dorg.slf4j.simpleLogger.log.kafka.request.logger=debug")
+        java += ["-cp", f"{jars}/*"]
         subprocess.run(
             [*java, "kafka.tools.StorageTool", "format", "-t", "a2l0ZS1rYWZrYS10ZXN0cw", "-c", str(properties)],
             check=True,
@@ -240,10 +269,10 @@ broker.session.timeout.ms=3000
 _stores: Stores | None = None
 
 
-def stores() -> Stores:
-    """Those of this run, started by the first call."""
+def stores(log_requests: bool = False) -> Stores:
+    """Those of this run, started by the first call, which decides whether they log requests."""
     global _stores
     if _stores is None:
-        _stores = Stores(chosen())
+        _stores = Stores(chosen(), log_requests)
         atexit.register(_stores.stop)
     return _stores

@@ -10,8 +10,9 @@
 // `delivery_timeout`; then the outcome is found out by reading back, or reported as unknown.
 // Everything else answers within the context's deadline, or `request_timeout` when it has none.
 //
-// Idle costs nothing but the connections that the client library keeps: a stream has no producer
-// before its first writer, and a reader that is not used is closed after a few seconds.
+// Idle costs nothing but the one connection that asks for the ends of streams: a stream has no
+// producer before its first writer, one that sends nothing for `producer_kept` is closed until the
+// next record, and so is a reader that is not used for a few seconds.
 #pragma once
 
 #include <chrono>
@@ -41,6 +42,8 @@ struct KafkaLogOptions {
 
   std::chrono::milliseconds request_timeout{10'000};
   std::chrono::milliseconds delivery_timeout{300'000};
+  /// Of a writer's connections after its last record; the next one then waits for new ones.
+  std::chrono::milliseconds producer_kept{30'000};
   /// Of one writer, waiting to be acknowledged; more is BackPressure(Log).
   uint64_t queued_bytes_max = uint64_t{512} << 20;
 };

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <future>
 #include <mutex>
 #include <thread>
@@ -316,6 +318,44 @@ void ExpectNames(const Status& status, StatusKind kind, const std::vector<std::s
   for (const std::string& part : parts) {
     EXPECT_NE(status.message().find(part), std::string::npos) << part << " in " << status;
   }
+}
+
+/// Threads of this process that librdkafka began for a client, one each.
+int KafkaClients() {
+  int clients = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string name;
+    std::getline(std::ifstream(task.path() / "comm"), name);
+    clients += name == "rdk:main" ? 1 : 0;
+  }
+  return clients;
+}
+
+TEST_F(KafkaLogStoreTest, AnIdleWriterHasNoProducerAndGoesOn) {
+  KafkaLogOptions options = KafkaTestOptions(topic_);
+  options.producer_kept = milliseconds(20);
+  const auto store = Open(options);
+  const int without_writer = KafkaClients();
+  const auto writer = Writer(*store, 1);
+  for (const std::string payload : {"a", "b", "c"}) {
+    ASSERT_TRUE(Append(*writer, payload).ok());
+    while (KafkaClients() > without_writer) std::this_thread::yield();
+  }
+  const std::vector<LogRecord> records = ReadAll(*store);
+  ASSERT_EQ(records.size(), 3U);
+  EXPECT_EQ(records[0].payload + records[1].payload + records[2].payload, "abc");
+}
+
+TEST_F(KafkaLogStoreTest, AWriterThatIsUsedNowAndThenLosesNothing) {
+  KafkaLogOptions options = KafkaTestOptions(topic_);
+  options.producer_kept = milliseconds(1);
+  const auto store = Open(options);
+  const auto writer = Writer(*store, 1);
+  constexpr size_t kRecords = 60;
+  for (size_t i = 0; i < kRecords; ++i) ASSERT_TRUE(Append(*writer, std::to_string(i)).ok());
+  const std::vector<LogRecord> records = ReadAll(*store);
+  ASSERT_EQ(records.size(), kRecords);
+  for (size_t i = 0; i < kRecords; ++i) EXPECT_EQ(records[i].payload, std::to_string(i));
 }
 
 TEST_F(KafkaLogStoreTest, ATopicThatIsTooSmallIsRefused) {

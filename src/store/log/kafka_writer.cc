@@ -15,7 +15,6 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kLookAgainMin{10};
-constexpr milliseconds kLookAgainMax{60'000};
 constexpr milliseconds kPurgeTime{5'000};  ///< for the library to report what it gave up
 constexpr milliseconds kCloseTime{5'000};  ///< for what is pending to be acknowledged
 constexpr milliseconds kPause{100};        ///< before another try to settle
@@ -87,6 +86,7 @@ Result<std::shared_ptr<KafkaWriter>> KafkaWriter::Open(const Context& context,
   if (!history.AtTurn(writer->id_)) return overtaken();
   partition->NoteEnd(offset + 1);
   writer->expected_ = offset + 1;
+  writer->last_sent_ = Context::Clock::now();
   writer->stream_bytes_ = open.stream_bytes + kKafkaHeaderBytes;
   writer->thread_ = std::thread([raw = writer.get()] { raw->Run(); });
   return writer;
@@ -129,6 +129,10 @@ Status KafkaWriter::CheckAppend(size_t payload_bytes) const {
 /// A record of which the first part was queued is answered for by `done`, whatever happens.
 Status KafkaWriter::SendRecord(std::vector<KafkaValue> parts, size_t payload_bytes,
                                LogWriter::Done done) {
+  if (producer_ == nullptr) {
+    KITE_ASSIGN_OR_RETURN(producer_,
+                          KafkaProducer::Make(partition_->client(), partition_->stream()));
+  }
   for (size_t i = 0; i < parts.size(); ++i) {
     const KafkaHeader header{.stream = partition_->stream(),
                              .part = static_cast<uint32_t>(i),
@@ -157,6 +161,8 @@ Status KafkaWriter::SendRecord(std::vector<KafkaValue> parts, size_t payload_byt
     sent_.push_back(std::move(message));
     if (!sent.ok()) break;
   }
+  last_sent_ = Context::Clock::now();
+  needed_.notify_one();
   return {};
 }
 
@@ -173,8 +179,9 @@ void KafkaWriter::Close() {
     const std::lock_guard lock(mutex_);
     closing_ = true;
     close_deadline_ = Context::Clock::now() + kCloseTime;
+    if (producer_ != nullptr) producer_->Wake();
   }
-  producer_->Wake();
+  needed_.notify_one();
   thread_.join();
   producer_.reset();
 }
@@ -184,27 +191,44 @@ void KafkaWriter::Close() {
 void KafkaWriter::Run() {
   pthread_setname_np(pthread_self(), "kite-kafka");
   // An idle thread is not woken by what is sent: it learns its deadline within this time.
+  const KafkaLogOptions& options = partition_->client().options();
   const milliseconds look_again =
-      std::clamp(partition_->client().options().delivery_timeout / 4, kLookAgainMin, kLookAgainMax);
+      std::max(kLookAgainMin, std::min(options.delivery_timeout / 4, options.producer_kept));
   while (true) {
     const std::optional<Context::Clock::time_point> deadline = NextDeadline();
     if (!deadline) return;
-    const auto left = std::chrono::ceil<milliseconds>(*deadline - Context::Clock::now());
+    const auto left = *deadline - Context::Clock::now();
     if (left.count() <= 0) {
       StopAndSettle("Kafka did not acknowledge in time");
       return;
     }
-    TakeReports(producer_->Poll(static_cast<int>(std::min(left, look_again).count())));
+    const auto poll = std::chrono::ceil<milliseconds>(std::min<Context::Clock::duration>(left, look_again));
+    TakeReports(producer_->Poll(static_cast<int>(poll.count())));
     if (!AnswerReported()) return;
+    RestWhenIdle();
   }
 }
 
-/// When the first message is given up. nullopt: there is nothing left to do.
+/// The threads of a producer wake up every second: one that was not used for long is closed, and
+/// the next record or Close waited for.
+void KafkaWriter::RestWhenIdle() {
+  const auto used = [this] { return !sent_.empty() || closing_; };
+  Lock lock(mutex_);
+  const milliseconds kept = partition_->client().options().producer_kept;
+  if (used() || Context::Clock::now() < last_sent_ + kept) return;
+  std::unique_ptr<KafkaProducer> idle = std::move(producer_);
+  lock.unlock();
+  idle.reset();
+  lock.lock();
+  needed_.wait(lock, used);
+}
+
+/// When the first message is given up; max without one. nullopt: there is nothing left to do.
 std::optional<Context::Clock::time_point> KafkaWriter::NextDeadline() const {
   const std::lock_guard lock(mutex_);
   if (sent_.empty()) {
     if (closing_) return std::nullopt;
-    return Context::Clock::now() + kLookAgainMax;
+    return Context::Clock::time_point::max();
   }
   const auto deadline = sent_.front().sent + partition_->client().options().delivery_timeout;
   return closing_ ? std::min(deadline, close_deadline_) : deadline;

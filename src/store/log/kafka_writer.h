@@ -9,6 +9,7 @@
 // reported as unknown.
 #pragma once
 
+#include <condition_variable>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -59,6 +60,7 @@ class KafkaWriter {
   Status SendRecord(std::vector<KafkaValue> parts, size_t payload_bytes, LogWriter::Done done);
 
   void Run();
+  void RestWhenIdle();
   [[nodiscard]] std::optional<Context::Clock::time_point> NextDeadline() const;
   void TakeReports(const std::vector<KafkaProducer::Report>& reports);
   /// False: the writer has stopped and answered for everything.
@@ -78,9 +80,13 @@ class KafkaWriter {
   const std::shared_ptr<KafkaPartition> partition_;
   const Epoch epoch_;
   const uint64_t id_;
+  /// Null while the writer is idle. Made under mutex_ by the first record after that; only the
+  /// thread lets go of it.
   std::unique_ptr<KafkaProducer> producer_;
 
   mutable std::mutex mutex_;
+  std::condition_variable needed_;  ///< a record was sent, or closing_
+  Context::Clock::time_point last_sent_;
   Status refused_;  ///< what Append answers; ok while it takes records
   bool closing_ = false;
   Context::Clock::time_point close_deadline_;
