@@ -13,7 +13,6 @@ namespace {
 constexpr size_t kVectorsPerTask = 4096;
 /// At most so many vectors, evenly spread, make the mean.
 constexpr size_t kMeanSampleMax = 65536;
-constexpr float kCodeMax = 127;
 
 std::vector<float> MeanOf(const Vectors& vectors, Metric metric) {
   const size_t dim = vectors.dim();
@@ -33,22 +32,11 @@ std::vector<float> MeanOf(const Vectors& vectors, Metric metric) {
   return mean;
 }
 
-/// Codes dim centred values; `terms` receives scale and square.
-void EncodeCentred(const float* values, size_t dim, int8_t* code, CodeTerms& terms) {
-  float largest = 0;
-  for (size_t j = 0; j < dim; ++j) largest = std::max(largest, std::fabs(values[j]));
-  terms.scale = largest / kCodeMax;
-  if (!std::isnormal(terms.scale)) {  // zeros, or next to that; or beyond what float can hold
-    terms = {};
-    std::fill_n(code, dim, int8_t{0});
-    return;
-  }
-  const float inverse = 1 / terms.scale;
-  for (size_t j = 0; j < dim; ++j) {
-    const float value = std::min(std::max(values[j] * inverse, -kCodeMax), kCodeMax);
-    code[j] = static_cast<int8_t>(static_cast<int32_t>(value + (value < 0 ? -0.5F : 0.5F)));
-  }
-  terms.square = terms.scale * terms.scale * ActiveKernels().int8_ip.pair(code, code, dim);
+/// Codes dim values, less those of `centre` unless it is null. Scale and square are set.
+CodeTerms EncodeVector(const float* values, const float* centre, size_t dim, int8_t* code) {
+  const float scale = ActiveGraphKernels().encode(values, centre, dim, code);
+  const float square = scale > 0 ? ActiveKernels().int8_ip.pair(code, code, dim) : 0;
+  return {.scale = scale, .square = scale * scale * square};
 }
 
 float Dot(std::span<const float> values, const int8_t* code) {
@@ -76,9 +64,8 @@ Result<Codes> Codes::Encode(const Context& context, const Vectors& vectors, Metr
     const size_t end = std::min(count, (task + 1) * kVectorsPerTask);
     for (size_t id = task * kVectorsPerTask; id < end; ++id) {
       vectors.Decode(id, metric, values.data());
-      for (size_t j = 0; j < dim; ++j) values[j] -= mean[j];
       int8_t* const code = bytes + id * dim;
-      EncodeCentred(values.data(), dim, code, terms[id]);
+      terms[id] = EncodeVector(values.data(), mean.data(), dim, code);
       if (metric != Metric::kL2) terms[id].mean_dot = terms[id].scale * Dot(mean, code);
     }
     return context.Check();
@@ -125,21 +112,17 @@ CodeScorer::CodeScorer(const Codes& codes, Metric metric, uint32_t id)
   }
 }
 
-CodeScorer::CodeScorer(const Codes& codes, Metric metric, std::vector<float>& query,
+CodeScorer::CodeScorer(const Codes& codes, Metric metric, const float* query,
                        std::vector<int8_t>& buffer)
     : codes_(codes), dot_(ActiveKernels().int8_ip) {
-  const std::span<const float> mean = codes.mean();
-  buffer.resize(mean.size());
-  if (metric == Metric::kL2) {
-    for (size_t j = 0; j < mean.size(); ++j) query[j] -= mean[j];
-  } else {
-    for (size_t j = 0; j < mean.size(); ++j) base_ -= query[j] * mean[j];
-    square_weight_ = 0;
-  }
-  EncodeCentred(query.data(), query.size(), buffer.data(), terms_);
-  if (metric == Metric::kL2) base_ = terms_.square;
+  const float* const mean = codes.mean().data();
+  buffer.resize(codes.dim());
   query_ = buffer.data();
-  dot_weight_ = (metric == Metric::kL2 ? 2 : 1) * terms_.scale;
+  const bool l2 = metric == Metric::kL2;
+  terms_ = EncodeVector(query, l2 ? mean : nullptr, codes.dim(), buffer.data());
+  base_ = l2 ? terms_.square : 0.0F - ActiveKernels().float32_ip.pair(query, mean, codes.dim());
+  square_weight_ = l2 ? 1 : 0;
+  dot_weight_ = (l2 ? 2 : 1) * terms_.scale;
 }
 
 void CodeScorer::Ids(const uint32_t* ids, size_t n, float* keys) const {

@@ -61,9 +61,8 @@ class CodeScorer final : public NodeScorer {
   /// Keys for vector `id` as the query, as graphs are built on.
   CodeScorer(const Codes& codes, Metric metric, uint32_t id);
   /// About the keys (hit.h) of a query, which is coded into `buffer`; that must outlive the scorer.
-  /// `query`: dim values, at length 1 for COSINE; centred where they are for L2.
-  CodeScorer(const Codes& codes, Metric metric, std::vector<float>& query,
-             std::vector<int8_t>& buffer);
+  /// `query`: dim values, at length 1 for COSINE.
+  CodeScorer(const Codes& codes, Metric metric, const float* query, std::vector<int8_t>& buffer);
 
   void Ids(const uint32_t* ids, size_t n, float* keys) const override;
   void PrefetchAll(const uint32_t* ids, size_t n) const override {

@@ -104,7 +104,7 @@ double HnswIndex::ApproximateCost(const SearchJob& job, size_t wanted) const {
 CodeScorer HnswIndex::MakeCodeScorer(const SearchJob& job) const {
   job.scratch.query.resize(dim());
   job.scorer.CopyQuery(job.scratch.query.data());
-  return {codes_, metric(), job.scratch.query, job.scratch.query_code};
+  return {codes_, metric(), job.scratch.query.data(), job.scratch.query_code};
 }
 
 bool HnswIndex::Accepts(const SearchJob& job, uint32_t id) const {

@@ -136,13 +136,12 @@ Result<NeighborCodes> NeighborCodes::Build(const Context& context, const Codes& 
 }
 
 void NeighborCodes::SetMean(const Codes& codes) {
-  std::vector<float> mean_values(codes.mean().begin(), codes.mean().end());
   std::vector<int8_t> code;
   mean_.resize(dims());
   mean_square_ = 0;
   for (const float value : codes.mean()) mean_square_ += value * value;
   if (!std::isnormal(mean_square_)) mean_square_ = 0;
-  const CodeScorer mean(codes, Metric::kIP, mean_values, code);
+  const CodeScorer mean(codes, Metric::kIP, codes.mean().data(), code);
   projection_.Apply(mean.query_code(), mean.query_scale(), mean_.data());
 }
 

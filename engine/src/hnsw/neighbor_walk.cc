@@ -17,12 +17,6 @@ constexpr size_t kAlignment = 64;
 constexpr size_t kAhead = 2;
 /// Per ef, even where all keys are equal.
 constexpr size_t kExpandedMax = 4;
-/// Largest sum in a table of 16: four of them fit into a byte.
-constexpr float kTableMax = 63;
-/// Where the table of dimensions 4 * quarter of each 16 begins, and its copy 16 bytes behind.
-constexpr std::array<size_t, 4> kTableOf = {0, 64, 32, 96};
-constexpr size_t kTableBytes = 16;
-
 /// Candidates that gather between two calls of Tighten().
 size_t SlackOf(size_t ef) { return std::max<size_t>(16, ef / 4); }
 
@@ -40,49 +34,12 @@ NeighborWalk::NeighborWalk(const Graph& graph, const CodeScorer& scorer,
 }
 
 void NeighborWalk::PrepareQuery() {
-  const size_t dims = codes_.dims();
   query_ = codes_.Prepare(scorer_, buffers_.projected);
-  const float* const projected = buffers_.projected.data();
-
-  // A table's entry is the sum of those of four values whose bits are set, less the least such sum.
-  float range_max = 0;
-  float least_sum = 0;
-  float sum = 0;
-  for (size_t j = 0; j < dims; j += 4) {
-    float range = 0;
-    for (size_t i = j; i < j + 4; ++i) {
-      range += std::fabs(projected[i]);
-      least_sum += std::min(projected[i], 0.0F);
-      sum += projected[i];
-    }
-    range_max = std::max(range_max, range);
-  }
-  const float step = range_max / kTableMax;
-  const float inverse = step > 0 && std::isfinite(1 / step) ? 1 / step : 0;
-
-  buffers_.tables.resize(dims / 16 * 128 + kAlignment);
+  buffers_.tables.resize(query_.dims16 * 128 + kAlignment);
   auto* const tables = reinterpret_cast<uint8_t*>(
       (reinterpret_cast<uintptr_t>(buffers_.tables.data()) + kAlignment - 1) / kAlignment *
       kAlignment);
-  for (size_t j = 0; j < dims; j += 4) {
-    const float* const v = projected + j;
-    const float least =
-        std::min(v[0], 0.0F) + std::min(v[1], 0.0F) + std::min(v[2], 0.0F) + std::min(v[3], 0.0F);
-    const float low[4] = {-least, v[0] - least, v[1] - least, v[0] + v[1] - least};
-    const float high[4] = {0, v[2], v[3], v[2] + v[3]};
-    uint8_t* const table = tables + j / 16 * 128 + kTableOf[j / 4 % 4];
-    for (size_t h = 0; h < 4; ++h) {
-      for (size_t l = 0; l < 4; ++l) {
-        const float entry = std::clamp((low[l] + high[h]) * inverse + 0.5F, 0.0F, kTableMax);
-        table[h * 4 + l] = static_cast<uint8_t>(static_cast<int32_t>(entry));
-      }
-    }
-    std::copy_n(table, kTableBytes, table + kTableBytes);
-  }
-  // x . p = 2 * (sum where the sign is plus) - (sum of all)
-  query_.tables = tables;
-  query_.sum_scale = 2 * step;
-  query_.sum_offset = 2 * least_sum - sum;
+  kernels_.make_tables(buffers_.projected.data(), tables, query_);
 }
 
 void NeighborWalk::Prefetch(uint32_t node) const {

@@ -11,7 +11,6 @@ namespace {
 constexpr size_t kSampleMax = 4096;
 /// Of subspace iteration; the leading directions need not be told apart from each other.
 constexpr int kIterations = 6;
-constexpr float kCodeMax = 127;
 
 /// A row-major matrix of floats.
 struct Matrix {
@@ -116,14 +115,8 @@ Result<Projection> Projection::Fit(const Context& context, const Codes& codes, s
   KITE_ASSIGN_OR_RETURN(projection.rows_, Array<int8_t>::Allocate(dims * dim));
   KITE_ASSIGN_OR_RETURN(projection.scales_, Array<float>::Allocate(dims));
   for (size_t i = 0; i < dims; ++i) {
-    const float* const row = directions.row(i);
-    float largest = 0;
-    for (size_t k = 0; k < dim; ++k) largest = std::max(largest, std::fabs(row[k]));
-    const float scale = largest / kCodeMax;
-    projection.scales_.mutable_data()[i] = scale;
-    for (size_t k = 0; k < dim && scale > 0; ++k) {
-      projection.rows_.mutable_data()[i * dim + k] = static_cast<int8_t>(std::lrint(row[k] / scale));
-    }
+    projection.scales_.mutable_data()[i] = ActiveGraphKernels().encode(
+        directions.row(i), nullptr, dim, projection.rows_.mutable_data() + i * dim);
   }
   return projection;
 }

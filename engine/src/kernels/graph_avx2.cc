@@ -3,12 +3,110 @@
 
 #include <immintrin.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "kernels/graph_kernels.h"
 
 namespace kite::engine {
 namespace {
+
+inline __m256 Magnitude(__m256 values) {
+  return _mm256_andnot_ps(_mm256_set1_ps(-0.0F), values);
+}
+
+inline float Largest(__m256 values) {
+  __m128 half = _mm_max_ps(_mm256_castps256_ps128(values), _mm256_extractf128_ps(values, 1));
+  half = _mm_max_ps(half, _mm_movehl_ps(half, half));
+  return _mm_cvtss_f32(_mm_max_ss(half, _mm_movehdup_ps(half)));
+}
+
+inline float Sum(__m256 values) {
+  __m128 half = _mm_add_ps(_mm256_castps256_ps128(values), _mm256_extractf128_ps(values, 1));
+  half = _mm_add_ps(half, _mm_movehl_ps(half, half));
+  return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
+}
+
+/// Eight integers as the low bytes of the result.
+inline __m128i Pack(__m256i values) {
+  const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(values),
+                                        _mm256_extracti128_si256(values, 1));
+  return _mm_packs_epi16(words, words);
+}
+
+float Encode(const float* values, const float* centre, size_t dim, int8_t* code) {
+  const auto load = [=](size_t j) {
+    const __m256 value = _mm256_loadu_ps(values + j);
+    return centre != nullptr ? _mm256_sub_ps(value, _mm256_loadu_ps(centre + j)) : value;
+  };
+  const auto at = [=](size_t j) { return centre != nullptr ? values[j] - centre[j] : values[j]; };
+  const size_t whole = dim / 8 * 8;
+  __m256 sizes = _mm256_setzero_ps();
+  for (size_t j = 0; j < whole; j += 8) sizes = _mm256_max_ps(sizes, Magnitude(load(j)));
+  float largest = Largest(sizes);
+  for (size_t j = whole; j < dim; ++j) largest = std::max(largest, std::fabs(at(j)));
+  const CodeScale scale(largest);
+  if (!(scale.scale > 0)) {
+    std::fill_n(code, dim, int8_t{0});
+    return 0;
+  }
+  const __m256 inverse = _mm256_set1_ps(scale.inverse);
+  for (size_t j = 0; j < whole; j += 8) {
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(code + j),
+                     Pack(_mm256_cvtps_epi32(_mm256_mul_ps(load(j), inverse))));
+  }
+  for (size_t j = whole; j < dim; ++j) {
+    code[j] = static_cast<int8_t>(std::nearbyint(at(j) * scale.inverse));
+  }
+  return scale.scale;
+}
+
+/// The table of four values: bit i of an entry's number adds value i.
+inline __m128i MakeTable(__m128 v, __m256 inverse) {
+  const __m256 values = _mm256_set_m128(v, v);
+  const __m256 least = _mm256_min_ps(values, _mm256_setzero_ps());
+  const __m256 pairs = _mm256_add_ps(least, _mm256_permute_ps(least, 0xB1));
+  __m256 sum = _mm256_sub_ps(_mm256_setzero_ps(),
+                             _mm256_add_ps(pairs, _mm256_permute_ps(pairs, 0x4E)));
+  const __m256 zero = _mm256_setzero_ps();
+  sum = _mm256_add_ps(sum, _mm256_blend_ps(zero, _mm256_permute_ps(values, 0x00), 0xAA));
+  sum = _mm256_add_ps(sum, _mm256_blend_ps(zero, _mm256_permute_ps(values, 0x55), 0xCC));
+  sum = _mm256_add_ps(sum, _mm256_blend_ps(zero, _mm256_permute_ps(values, 0xAA), 0xF0));
+  const __m256 fourth = _mm256_add_ps(sum, _mm256_permute_ps(values, 0xFF));
+  const __m128i low = Pack(_mm256_cvtps_epi32(_mm256_mul_ps(sum, inverse)));
+  const __m128i high = Pack(_mm256_cvtps_epi32(_mm256_mul_ps(fourth, inverse)));
+  return _mm_unpacklo_epi64(low, high);
+}
+
+void MakeTables(const float* projected, uint8_t* tables, GroupQuery& query) {
+  const __m256 zero = _mm256_setzero_ps();
+  __m256 range = zero;
+  __m256 least = zero;
+  __m256 sum = zero;
+  for (size_t j = 0; j < 16 * query.dims16; j += 8) {
+    const __m256 values = _mm256_loadu_ps(projected + j);
+    const __m256 sizes = Magnitude(values);
+    const __m256 pairs = _mm256_add_ps(sizes, _mm256_permute_ps(sizes, 0xB1));
+    range = _mm256_max_ps(range, _mm256_add_ps(pairs, _mm256_permute_ps(pairs, 0x4E)));
+    least = _mm256_add_ps(least, _mm256_min_ps(values, zero));
+    sum = _mm256_add_ps(sum, values);
+  }
+  const TableScale scale(Largest(range), Sum(least), Sum(sum), query);
+  query.tables = tables;
+  if (!(scale.step > 0)) {
+    std::fill_n(tables, 128 * query.dims16, uint8_t{0});
+    return;
+  }
+  const __m256 inverse = _mm256_set1_ps(scale.inverse);
+  constexpr size_t kTableOf[] = {0, 64, 32, 96};  // of dimensions 4 * i of each 16
+  for (size_t t = 0; t < query.dims16; ++t, tables += 128, projected += 16) {
+    for (size_t i = 0; i < 4; ++i) {
+      const __m128i table = MakeTable(_mm_loadu_ps(projected + 4 * i), inverse);
+      _mm256_store_si256(reinterpret_cast<__m256i*>(tables + kTableOf[i]),
+                         _mm256_broadcastsi128_si256(table));
+    }
+  }
+}
 
 /// Sums of the two tables of 32 code bytes, each at most 126.
 inline __m256i LookUp(const uint8_t* tables, const uint8_t* codes) {
@@ -75,9 +173,7 @@ size_t FindMin(const float* keys, size_t n) {
   if (whole > 0) {
     __m256 best = _mm256_loadu_ps(keys);
     for (size_t i = 8; i < whole; i += 8) best = _mm256_min_ps(_mm256_loadu_ps(keys + i), best);
-    __m128 half = _mm_min_ps(_mm256_castps256_ps128(best), _mm256_extractf128_ps(best, 1));
-    half = _mm_min_ps(half, _mm_movehl_ps(half, half));
-    least = _mm_cvtss_f32(_mm_min_ss(half, _mm_movehdup_ps(half)));
+    least = 0 - Largest(_mm256_sub_ps(_mm256_setzero_ps(), best));
   }
   for (size_t i = whole; i < n; ++i) least = keys[i] < least ? keys[i] : least;
   const __m256 wanted = _mm256_set1_ps(least);
@@ -106,7 +202,8 @@ size_t CountTo(const float* keys, size_t n, float bound) {
 
 }  // namespace
 
-const GraphKernels kAvx2GraphKernels = {Estimate, FindMin, CountTo, KeepToOnAnyCpu};
+const GraphKernels kAvx2GraphKernels = {Encode,  MakeTables, Estimate,
+                                        FindMin, CountTo,    KeepToOnAnyCpu};
 
 }  // namespace kite::engine
 

@@ -3,12 +3,87 @@
 
 #include <immintrin.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "kernels/graph_kernels.h"
 
 namespace kite::engine {
 namespace {
+
+inline __mmask16 MaskOf(size_t n) {
+  return static_cast<__mmask16>(n < 16 ? (1U << n) - 1 : 0xFFFFU);
+}
+
+float Encode(const float* values, const float* centre, size_t dim, int8_t* code) {
+  const auto load = [=](size_t j) {
+    const __mmask16 mask = MaskOf(dim - j);
+    const __m512 value = _mm512_maskz_loadu_ps(mask, values + j);
+    return centre != nullptr ? _mm512_sub_ps(value, _mm512_maskz_loadu_ps(mask, centre + j))
+                             : value;
+  };
+  __m512 largest = _mm512_setzero_ps();
+  for (size_t j = 0; j < dim; j += 16) largest = _mm512_max_ps(largest, _mm512_abs_ps(load(j)));
+  const CodeScale scale(_mm512_reduce_max_ps(largest));
+  const __m512 inverse = _mm512_set1_ps(scale.inverse);
+  for (size_t j = 0; j < dim; j += 16) {
+    const __m128i bytes =
+        _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(load(j), inverse)));
+    _mm_mask_storeu_epi8(code + j, scale.scale > 0 ? MaskOf(dim - j) : 0, bytes);
+  }
+  if (!(scale.scale > 0)) std::fill_n(code, dim, int8_t{0});
+  return scale.scale;
+}
+
+/// The table of four values, in all lanes: bit i of an entry's number adds value i.
+inline __m128i MakeTable(__m512 values, __m512 inverse) {
+  const __m512 least = _mm512_min_ps(values, _mm512_setzero_ps());
+  const __m512 pairs = _mm512_add_ps(least, _mm512_permute_ps(least, 0xB1));
+  __m512 sum = _mm512_sub_ps(_mm512_setzero_ps(),
+                             _mm512_add_ps(pairs, _mm512_permute_ps(pairs, 0x4E)));
+  sum = _mm512_mask_add_ps(sum, 0xAAAA, sum, _mm512_permute_ps(values, 0x00));
+  sum = _mm512_mask_add_ps(sum, 0xCCCC, sum, _mm512_permute_ps(values, 0x55));
+  sum = _mm512_mask_add_ps(sum, 0xF0F0, sum, _mm512_permute_ps(values, 0xAA));
+  sum = _mm512_mask_add_ps(sum, 0xFF00, sum, _mm512_permute_ps(values, 0xFF));
+  return _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(sum, inverse)));
+}
+
+void MakeTables(const float* projected, uint8_t* tables, GroupQuery& query) {
+  const __m512 zero = _mm512_setzero_ps();
+  __m512 range = zero;
+  __m512 least = zero;
+  __m512 sum = zero;
+  for (size_t t = 0; t < query.dims16; ++t) {
+    const __m512 values = _mm512_loadu_ps(projected + 16 * t);
+    const __m512 sizes = _mm512_abs_ps(values);
+    const __m512 pairs = _mm512_add_ps(sizes, _mm512_permute_ps(sizes, 0xB1));
+    range = _mm512_max_ps(range, _mm512_add_ps(pairs, _mm512_permute_ps(pairs, 0x4E)));
+    least = _mm512_add_ps(least, _mm512_min_ps(values, zero));
+    sum = _mm512_add_ps(sum, values);
+  }
+  const TableScale scale(_mm512_reduce_max_ps(range), _mm512_reduce_add_ps(least),
+                         _mm512_reduce_add_ps(sum), query);
+  query.tables = tables;
+  if (!(scale.step > 0)) {
+    std::fill_n(tables, 128 * query.dims16, uint8_t{0});
+    return;
+  }
+  const __m512 inverse = _mm512_set1_ps(scale.inverse);
+  for (size_t t = 0; t < query.dims16; ++t, tables += 128) {
+    const __m512 v = _mm512_loadu_ps(projected + 16 * t);
+    const __m128i first = MakeTable(_mm512_shuffle_f32x4(v, v, 0x00), inverse);
+    const __m128i second = MakeTable(_mm512_shuffle_f32x4(v, v, 0x55), inverse);
+    const __m128i third = MakeTable(_mm512_shuffle_f32x4(v, v, 0xAA), inverse);
+    const __m128i fourth = MakeTable(_mm512_shuffle_f32x4(v, v, 0xFF), inverse);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(tables), _mm256_broadcastsi128_si256(first));
+    _mm256_store_si256(reinterpret_cast<__m256i*>(tables + 32),
+                       _mm256_broadcastsi128_si256(third));
+    _mm256_store_si256(reinterpret_cast<__m256i*>(tables + 64),
+                       _mm256_broadcastsi128_si256(second));
+    _mm256_store_si256(reinterpret_cast<__m256i*>(tables + 96),
+                       _mm256_broadcastsi128_si256(fourth));
+  }
+}
 
 /// 16-bit sums of 32 neighbours: even ones and odd ones apart until the end.
 struct Sums {
@@ -74,10 +149,6 @@ size_t Estimate(const GroupQuery& query, const uint8_t* group, const uint32_t* l
   return n;
 }
 
-inline __mmask16 MaskOf(size_t n) {
-  return static_cast<__mmask16>(n < 16 ? (1U << n) - 1 : 0xFFFFU);
-}
-
 size_t FindMin(const float* keys, size_t n) {
   __m512i at = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   __m512i best_at = at;
@@ -124,7 +195,8 @@ size_t KeepTo(float* keys, uint32_t* ids, size_t n, float bound) {
 
 }  // namespace
 
-const GraphKernels kAvx512GraphKernels = {Estimate, FindMin, CountTo, KeepTo};
+const GraphKernels kAvx512GraphKernels = {Encode,  MakeTables, Estimate,
+                                          FindMin, CountTo,    KeepTo};
 
 }  // namespace kite::engine
 

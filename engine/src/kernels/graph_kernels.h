@@ -2,10 +2,26 @@
 // The results of all levels are the same bits up to the rounding of a multiply-add.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
 namespace kite::engine {
+
+/// The largest value of an 8-bit code.
+inline constexpr float kCodeMax = 127;
+/// Largest sum in a table of 16: four of them fit into a byte.
+inline constexpr float kTableMax = 63;
+
+/// The factor that makes codes of values up to `largest`, and their scale; 0 and 0 when that is no
+/// normal number.
+struct CodeScale {
+  explicit CodeScale(float largest)
+      : scale(std::isnormal(largest / kCodeMax) ? largest / kCodeMax : 0),
+        inverse(scale > 0 ? 1 / scale : 0) {}
+  float scale;
+  float inverse;
+};
 
 /// Neighbours whose codes lie together.
 inline constexpr size_t kGroupSlots = 32;
@@ -31,6 +47,12 @@ struct GroupQuery {
 [[nodiscard]] constexpr size_t GroupBytes(size_t dims16) { return 128 + dims16 * 64; }
 
 struct GraphKernels {
+  /// Codes dim values, less those of `centre` unless it is null: value is about scale * code, the
+  /// largest code 127. The scale; 0 when it is no normal number, then all codes are 0.
+  float (*encode)(const float* values, const float* centre, size_t dim, int8_t* code);
+  /// Fills tables, sum_scale and sum_offset for the 16 * dims16 values `projected`. `tables` has 128
+  /// bytes per 16 dimensions and is 64-byte aligned.
+  void (*make_tables)(const float* projected, uint8_t* tables, GroupQuery& query);
   /// Appends key and link of those of the 32 neighbours that have a key below `bound`, in order;
   /// writes up to 32 elements of both arrays. Their number.
   size_t (*estimate)(const GroupQuery& query, const uint8_t* group, const uint32_t* links,
@@ -41,6 +63,21 @@ struct GraphKernels {
   size_t (*count_to)(const float* keys, size_t n, float bound);
   /// Keeps, in order, the elements whose key is at most `bound`; `ids` may be null. Their number.
   size_t (*keep_to)(float* keys, uint32_t* ids, size_t n, float bound);
+};
+
+/// What make_tables knows of all values before it writes a table.
+struct TableScale {
+  /// `range`: the largest sum of four values' magnitudes; `least_sum`: the sum of all negative
+  /// values; `sum`: of all.
+  TableScale(float range, float least_sum, float sum, GroupQuery& query)
+      : step(std::isnormal(range / kTableMax) ? range / kTableMax : 0),
+        inverse(step > 0 ? 1 / step : 0) {
+    // x . p = 2 * (sum where the sign is plus) - (sum of all)
+    query.sum_scale = 2 * step;
+    query.sum_offset = 2 * least_sum - sum;
+  }
+  float step;
+  float inverse;
 };
 
 /// GraphKernels::keep_to for any CPU; a level without a compressing instruction gains nothing.

@@ -1,4 +1,7 @@
 // Graph kernels for any CPU.
+#include <algorithm>
+#include <cmath>
+
 #include "base/half.h"
 #include "kernels/graph_kernels.h"
 
@@ -7,6 +10,48 @@ namespace {
 
 /// Where the table of dimensions 4 * quarter of each 16 begins.
 constexpr size_t kTableOf[] = {0, 64, 32, 96};
+
+float Encode(const float* values, const float* centre, size_t dim, int8_t* code) {
+  const auto at = [=](size_t j) { return centre != nullptr ? values[j] - centre[j] : values[j]; };
+  float largest = 0;
+  for (size_t j = 0; j < dim; ++j) largest = std::max(largest, std::fabs(at(j)));
+  const CodeScale scale(largest);
+  for (size_t j = 0; j < dim; ++j) {
+    code[j] = static_cast<int8_t>(scale.scale > 0 ? std::nearbyint(at(j) * scale.inverse) : 0);
+  }
+  return scale.scale;
+}
+
+/// An entry is the sum of those of four values whose bits are set, less the least such sum.
+void MakeTables(const float* projected, uint8_t* tables, GroupQuery& query) {
+  const size_t dims = 16 * query.dims16;
+  float range_max = 0;
+  float least_sum = 0;
+  float sum = 0;
+  for (size_t j = 0; j < dims; j += 4) {
+    float range = 0;
+    for (size_t i = j; i < j + 4; ++i) {
+      range += std::fabs(projected[i]);
+      least_sum += std::min(projected[i], 0.0F);
+      sum += projected[i];
+    }
+    range_max = std::max(range_max, range);
+  }
+  const TableScale scale(range_max, least_sum, sum, query);
+  query.tables = tables;
+  for (size_t j = 0; j < dims; j += 4) {
+    const float* const v = projected + j;
+    uint8_t* const table = tables + j / 16 * 128 + kTableOf[j / 4 % 4];
+    for (size_t bits = 0; bits < 16; ++bits) {
+      float entry = 0;
+      for (size_t i = 0; i < 4; ++i) {
+        entry += ((bits >> i & 1) != 0 ? v[i] : 0) - std::min(v[i], 0.0F);
+      }
+      table[bits] = static_cast<uint8_t>(scale.step > 0 ? std::nearbyint(entry * scale.inverse) : 0);
+    }
+    std::copy_n(table, 16, table + 16);
+  }
+}
 
 size_t Estimate(const GroupQuery& query, const uint8_t* group, const uint32_t* links, float base,
                 float bound, float* keys, uint32_t* ids) {
@@ -60,6 +105,7 @@ size_t KeepToOnAnyCpu(float* keys, uint32_t* ids, size_t n, float bound) {
   return kept;
 }
 
-const GraphKernels kScalarGraphKernels = {Estimate, FindMin, CountTo, KeepToOnAnyCpu};
+const GraphKernels kScalarGraphKernels = {Encode,  MakeTables, Estimate,
+                                          FindMin, CountTo,    KeepToOnAnyCpu};
 
 }  // namespace kite::engine
