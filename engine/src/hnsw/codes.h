@@ -73,6 +73,8 @@ class CodeScorer final : public NodeScorer {
   [[nodiscard]] const int8_t* query_code() const { return query_; }
   [[nodiscard]] float query_scale() const { return terms_.scale; }
   [[nodiscard]] bool l2() const { return square_weight_ != 0; }
+  /// The key of the mean of all vectors.
+  [[nodiscard]] float mean_key() const { return base_; }
   /// IP and COSINE: the inner product of the query and the mean.
   [[nodiscard]] float mean_product() const { return 0.0F - base_; }
 

@@ -66,7 +66,7 @@ Result<std::unique_ptr<Index>> HnswIndex::Load(const IndexFileReader& reader, Ve
                        : Codes::Encode(Context(), vectors, spec.metric, executor));
   KITE_ASSIGN_OR_RETURN(Graph graph, Graph::Load(reader, ValidInt(spec, kHnswM), mode));
   KITE_ASSIGN_OR_RETURN(NeighborCodes neighbors,
-                        NeighborCodes::Load(reader, codes, graph.layer(0).degree, mode));
+                        NeighborCodes::Load(reader, codes, spec.metric, graph, mode));
   return std::make_unique<HnswIndex>(spec, std::move(vectors), std::move(codes), std::move(graph),
                                      std::move(neighbors));
 }
@@ -122,15 +122,16 @@ Result<bool> HnswIndex::Approximate(const SearchJob& job, size_t wanted) const {
   const size_t least = std::min(window ? ef : wanted, job.survivors.max);
   const CodeScorer scorer = MakeCodeScorer(job);
   GraphWalk walk(graph_, scorer, job.scratch.walk, job.pacer);
-  const uint32_t entry = walk.Descend(0);
   std::vector<Hit>& candidates = job.scratch.walk.expanded;
   if (job.filter.empty() && !window && !neighbors_.empty()) {
-    NeighborWalk(graph_, scorer, neighbors_, job.scratch.walk, job.pacer).Search(entry, most);
+    NeighborWalk(graph_, scorer, neighbors_, job.scratch.walk, job.pacer).Search(walk, most);
   } else if (job.filter.empty() && !window) {
+    const uint32_t entry = walk.Descend(0);
     walk.Search(0, {&entry, 1}, most);
     job.scratch.walk.pool.CopyTo(candidates);
   } else {
     // Whether a vector lies in the window shows only by its exact key.
+    const uint32_t entry = walk.Descend(0);
     const float error = scorer.Error(entry);
     const float first_key = HitKey(job.window.first) - error;
     const auto accept = [&](float key, uint32_t id) {

@@ -12,6 +12,9 @@ constexpr size_t kNodesPerTask = 1024;
 constexpr size_t kDimsMax = 512;
 /// The largest factor is about this, so that small ones keep their digits.
 constexpr float kFactorMax = 60000;
+constexpr uint16_t kHalfNan = 0x7E00;
+/// More are no faster: their estimates cost as much as the steps that they save.
+constexpr size_t kEntriesMax = 512;
 
 /// Sets the bit of dimension j for one slot of a group's codes.
 void SetBit(uint8_t* codes, size_t slot, size_t j) {
@@ -61,6 +64,7 @@ size_t NeighborCodes::EstimateBytes(size_t count, size_t dim, size_t degree) {
   const size_t dims = DimsOf(dim);
   if (count < kCountMin || dims == 0 || degree % kGroupSlots != 0) return 0;
   return count * degree / kGroupSlots * GroupBytes(dims / 16) + Projection::EstimateBytes(dims, dim) +
+         kEntriesMax / kGroupSlots * GroupBytes(dims / 16) + kEntriesMax * sizeof(uint32_t) +
          (2 + dims) * sizeof(float);
 }
 
@@ -132,7 +136,38 @@ Result<NeighborCodes> NeighborCodes::Build(const Context& context, const Codes& 
                      i % kGroupSlots, node + i / kGroupSlots * group_bytes);
     }
   }));
+  neighbor_codes.SetEntries(codes, metric, graph);
   return neighbor_codes;
+}
+
+void NeighborCodes::SetEntries(const Codes& codes, Metric metric, const Graph& graph) {
+  entries_.clear();
+  if (graph.layers() < 2) return;
+  const GraphLayer& layer = graph.layer(1);
+  const auto step = static_cast<uint32_t>((layer.size + kEntriesMax - 1) / kEntriesMax);
+  for (uint32_t position = 0; position < layer.size; position += step) {
+    // Twins have no links.
+    if (layer.LinksOf(position)[0] < layer.size) entries_.push_back(layer.NodeAt(position));
+  }
+  const size_t used = entries_.size();
+  entries_.resize((used + kGroupSlots - 1) / kGroupSlots * kGroupSlots, kNoLink);
+  entry_groups_.assign(entries_.size() / kGroupSlots * group_bytes(), 0);
+  const std::vector<float> origin(dims(), 0.0F);
+  std::vector<float> projected(dims());
+  const Encoder encoder{metric == Metric::kL2, dims(), units_[0], units_[1]};
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    uint8_t* const group = entry_groups_.data() + i / kGroupSlots * group_bytes();
+    if (i >= used) {
+      reinterpret_cast<uint16_t*>(group)[i % kGroupSlots] = kHalfNan;
+      continue;
+    }
+    const uint32_t id = entries_[i];
+    const CodeTerms& terms = codes.terms(id);
+    projection_.Apply(codes.code(id), terms.scale, projected.data());
+    encoder.Encode(origin.data(), projected.data(),
+                   metric == Metric::kL2 ? terms.square : 0.0F - terms.mean_dot, i % kGroupSlots,
+                   group);
+  }
 }
 
 void NeighborCodes::SetMean(const Codes& codes) {
@@ -157,7 +192,8 @@ GroupQuery NeighborCodes::Prepare(const CodeScorer& scorer, std::vector<float>& 
 }
 
 Result<NeighborCodes> NeighborCodes::Load(const IndexFileReader& reader, const Codes& vector_codes,
-                                          uint32_t degree, LoadMode mode) {
+                                          Metric metric, const Graph& graph, LoadMode mode) {
+  const uint32_t degree = graph.layer(0).degree;
   NeighborCodes codes;
   const uint64_t dims = reader.Size(SectionId::kGraphProjectionScale) / sizeof(float);
   if (dims == 0) return codes;
@@ -175,6 +211,7 @@ Result<NeighborCodes> NeighborCodes::Load(const IndexFileReader& reader, const C
   KITE_ASSIGN_OR_RETURN(codes.units_,
                         reader.Read<float>(SectionId::kGraphNeighborUnits, 2, mode));
   codes.SetMean(vector_codes);
+  codes.SetEntries(vector_codes, metric, graph);
   return codes;
 }
 

@@ -14,6 +14,9 @@
 //
 // where |q - u|^2 and q . u come from the 8-bit codes. The mean is set apart because it need not lie
 // in the leading directions. Keys so estimated only steer the walk.
+//
+// Some hundred nodes, evenly spread, are the neighbours of a node that stands at the mean: walks
+// begin at the best of them instead of descending through the upper layers.
 #pragma once
 
 #include "hnsw/codes.h"
@@ -42,14 +45,14 @@ class NeighborCodes {
                                      const Graph& graph, uint64_t seed, Executor& executor);
   /// Empty when the file has none.
   static Result<NeighborCodes> Load(const IndexFileReader& reader, const Codes& codes,
-                                    uint32_t degree, LoadMode mode);
+                                    Metric metric, const Graph& graph, LoadMode mode);
   void AddSections(IndexFileWriter& writer) const;
 
   static size_t EstimateBytes(size_t count, size_t dim, size_t degree);
   static size_t EstimatePeakBytes(size_t count, size_t dim, size_t degree);
   [[nodiscard]] size_t memory_bytes() const {
-    return projection_.memory_bytes() + groups_.bytes() + units_.bytes() +
-           mean_.size() * sizeof(float);
+    return projection_.memory_bytes() + groups_.bytes() + units_.bytes() + entry_groups_.size() +
+           entries_.size() * sizeof(uint32_t) + mean_.size() * sizeof(float);
   }
 
   [[nodiscard]] bool empty() const { return groups_.empty(); }
@@ -62,17 +65,25 @@ class NeighborCodes {
   }
   [[nodiscard]] size_t group_bytes() const { return GroupBytes(dims() / 16); }
   [[nodiscard]] size_t node_bytes() const { return groups_per_node_ * group_bytes(); }
+  /// The nodes that walks begin at, in whole groups filled up with kNoLink, and their codes as
+  /// neighbours of the mean. None when there is no upper layer.
+  [[nodiscard]] std::span<const uint32_t> entries() const { return entries_; }
+  [[nodiscard]] const uint8_t* entry_groups() const { return entry_groups_.data(); }
   /// The query of a scorer, which is for the codes' metric, against the groups: `projected` receives
   /// p(q - t m). The tables are left to the caller.
   [[nodiscard]] GroupQuery Prepare(const CodeScorer& scorer, std::vector<float>& projected) const;
 
  private:
   void SetMean(const Codes& codes);
+  /// Made anew at each load: what costs little to compute is not kept in the file.
+  void SetEntries(const Codes& codes, Metric metric, const Graph& graph);
 
   Projection projection_;
   size_t groups_per_node_ = 0;
   Array<uint8_t> groups_;
   Array<float> units_;  ///< of the factors a and b
+  std::vector<uint32_t> entries_;
+  std::vector<uint8_t> entry_groups_;
   std::vector<float> mean_;  ///< p(m)
   float mean_square_ = 0;
 };

@@ -17,6 +17,9 @@ constexpr size_t kAlignment = 64;
 constexpr size_t kAhead = 2;
 /// Per ef, even where all keys are equal.
 constexpr size_t kExpandedMax = 4;
+/// Nodes that a walk begins at; estimates over so long a way may mislead about one.
+constexpr size_t kEntries = 4;
+
 /// Candidates that gather between two calls of Tighten().
 size_t SlackOf(size_t ef) { return std::max<size_t>(16, ef / 4); }
 
@@ -48,8 +51,8 @@ void NeighborWalk::Prefetch(uint32_t node) const {
   scorer_.Prefetch(node);
 }
 
-void NeighborWalk::MakeRoom() {
-  const size_t room = seen_ + codes_.groups_per_node() * kGroupSlots + kBeamSlack;
+void NeighborWalk::MakeRoom(size_t more) {
+  const size_t room = seen_ + more + kGroupSlots + kBeamSlack;
   if (buffers_.beam_keys.size() >= room) return;
   buffers_.beam_keys.resize(2 * room);
   buffers_.beam_ids.resize(2 * room);
@@ -57,7 +60,7 @@ void NeighborWalk::MakeRoom() {
 }
 
 void NeighborWalk::Expand(uint32_t node) {
-  MakeRoom();
+  MakeRoom(layer_.degree);
   const float key = scorer_.One(node);
   buffers_.expanded.push_back(PackHit(key, node));
   const uint32_t* const links = layer_.LinksOf(node);
@@ -112,7 +115,39 @@ void NeighborWalk::Tighten() {
   open_ = kernels_.keep_to(buffers_.beam_keys.data(), buffers_.beam_ids.data(), open_, bound_);
 }
 
-void NeighborWalk::Search(uint32_t entry, size_t ef) {
+void NeighborWalk::ChooseEntries(std::vector<uint32_t>& ids) {
+  const std::span<const uint32_t> entries = codes_.entries();
+  MakeRoom(entries.size());
+  float* const keys = buffers_.beam_keys.data();
+  size_t n = 0;
+  const uint8_t* group = codes_.entry_groups();
+  for (size_t i = 0; i < entries.size(); i += kGroupSlots, group += codes_.group_bytes()) {
+    n += kernels_.estimate(query_, group, entries.data() + i, scorer_.mean_key(), kInfinity,
+                           keys + n, buffers_.beam_ids.data() + n);
+  }
+  for (size_t left = std::min(n, kEntries); left > 0; --left) {
+    const size_t best = kernels_.find_min(keys, n);
+    ids.push_back(buffers_.beam_ids[best]);
+    scorer_.Prefetch(ids.back());
+    keys[best] = kInfinity;
+  }
+}
+
+void NeighborWalk::Enter(GraphWalk& upper) {
+  std::vector<uint32_t>& ids = buffers_.ids;
+  ids.clear();
+  ChooseEntries(ids);
+  if (ids.empty()) ids.push_back(upper.Descend(0));
+  MakeRoom(ids.size());
+  scorer_.Ids(ids.data(), ids.size(), buffers_.beam_keys.data());
+  for (const uint32_t id : ids) {
+    buffers_.visited.Insert(id);
+    buffers_.seen_keys[seen_++] = buffers_.beam_keys[open_];
+    buffers_.beam_ids[open_++] = id;
+  }
+}
+
+void NeighborWalk::Search(GraphWalk& upper, size_t ef) {
   ef_ = ef;
   open_ = 0;
   seen_ = 0;
@@ -121,12 +156,10 @@ void NeighborWalk::Search(uint32_t entry, size_t ef) {
   const size_t expanded_max = kExpandedMax * ef + slack;
   buffers_.expanded.clear();
   buffers_.visited.Reset(layer_.size);
-  buffers_.visited.Insert(entry);
+  Enter(upper);
 
   std::array<uint32_t, kAhead> next{};
-  size_t waiting = 1;
-  next[0] = entry;
-  Prefetch(entry);
+  size_t waiting = 0;
   const auto fill = [&] {
     for (; waiting < kAhead; ++waiting) {
       const uint32_t node = TakeBest();
@@ -135,6 +168,7 @@ void NeighborWalk::Search(uint32_t entry, size_t ef) {
       Prefetch(node);
     }
   };
+  fill();
   while (waiting > 0 && buffers_.expanded.size() < expanded_max) {
     const uint32_t node = next[0];
     std::move(next.begin() + 1, next.end(), next.begin());

@@ -16,16 +16,20 @@ class NeighborWalk {
   NeighborWalk(const Graph& graph, const CodeScorer& scorer, const NeighborCodes& codes,
                WalkBuffers& buffers, Pacer& pacer);
 
-  /// buffers.expanded = the nodes that the walk expanded from `entry`, `ef` or more where the graph
-  /// has so many, in no order.
-  void Search(uint32_t entry, size_t ef);
+  /// buffers.expanded = the nodes that the walk expanded, `ef` or more where the graph has so many,
+  /// in no order. `upper` is of the same graph and finds where to begin when the codes do not.
+  void Search(GraphWalk& upper, size_t ef);
 
  private:
   void PrepareQuery();
+  /// The nodes to begin at become candidates.
+  void Enter(GraphWalk& upper);
+  /// Up to kEntries of the codes' entries, the best by their estimates, are appended to `ids`.
+  void ChooseEntries(std::vector<uint32_t>& ids);
   void Prefetch(uint32_t node) const;
   void Expand(uint32_t node);
-  /// Room for what one expansion finds; equal keys cannot be cut at any number.
-  void MakeRoom();
+  /// Room for so many more candidates; equal keys cannot be cut at any number.
+  void MakeRoom(size_t more);
   /// The best candidate within the bound, removed; kNoLink: none.
   uint32_t TakeBest();
   /// Lowers the bound to about the ef-th best estimate and drops what is beyond.

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <vector>
@@ -75,6 +76,81 @@ TEST_P(GraphKernelsTest, FindCountAndKeep) {
         EXPECT_TRUE(i == 0 || kept_ids[i] > kept_ids[i - 1]);
       }
     }
+  }
+}
+
+TEST_P(GraphKernelsTest, EncodeIsTheScalarOne) {
+  std::normal_distribution<float> normal;
+  for (const size_t dim : {1, 7, 8, 9, 15, 16, 17, 33, 96, 100, 384, 2049}) {
+    // One element further, so that no vector is aligned.
+    std::vector<float> values(dim + 1);
+    std::vector<float> mean(dim + 1);
+    for (float& value : values) value = normal(random_);
+    for (float& value : mean) value = normal(random_);
+    for (const float* const centre : std::initializer_list<const float*>{nullptr, mean.data() + 1}) {
+      std::vector<int8_t> codes[2];
+      float scales[2];
+      for (const bool scalar : {true, false}) {
+        codes[scalar].assign(dim + 2, 99);
+        scales[scalar] = (scalar ? kScalarGraphKernels : kernels())
+                             .encode(values.data() + 1, centre, dim, codes[scalar].data() + 1);
+      }
+      EXPECT_EQ(scales[0], scales[1]);
+      EXPECT_EQ(codes[0], codes[1]) << dim;
+      EXPECT_EQ(codes[0][0], 99);
+      EXPECT_EQ(codes[0][dim + 1], 99);
+      for (size_t j = 0; j < dim; ++j) {
+        const float value = values[1 + j] - (centre != nullptr ? centre[j] : 0);
+        EXPECT_NEAR(value, scales[0] * static_cast<float>(codes[0][1 + j]), 0.501F * scales[0]);
+      }
+    }
+  }
+}
+
+TEST_P(GraphKernelsTest, ZerosAndTinyValuesHaveNoScale) {
+  for (const float value : {0.0F, 1e-42F}) {
+    const std::vector<float> values(21, value);
+    std::vector<int8_t> code(21, 5);
+    EXPECT_EQ(kernels().encode(values.data(), nullptr, 21, code.data()), 0);
+    EXPECT_EQ(code, std::vector<int8_t>(21, 0));
+  }
+}
+
+TEST_P(GraphKernelsTest, TablesSumTheValuesOfTheirBits) {
+  std::normal_distribution<float> normal;
+  for (const size_t dims16 : {1, 2, 5, 13}) {
+    std::vector<float> projected(16 * dims16);
+    for (float& value : projected) value = normal(random_);
+    alignas(64) uint8_t tables[2][13 * 128];
+    GroupQuery queries[2] = {{.dims16 = dims16}, {.dims16 = dims16}};
+    kScalarGraphKernels.make_tables(projected.data(), tables[0], queries[0]);
+    kernels().make_tables(projected.data(), tables[1], queries[1]);
+    EXPECT_EQ(queries[1].tables, tables[1]);
+    EXPECT_NEAR(queries[0].sum_scale, queries[1].sum_scale, 1e-6);
+    EXPECT_NEAR(queries[0].sum_offset, queries[1].sum_offset, 1e-3);
+    for (size_t i = 0; i < 128 * dims16; ++i) {
+      EXPECT_NEAR(tables[0][i], tables[1][i], 1) << i;  // a sum rounded the other way
+      EXPECT_LE(tables[1][i], kTableMax);
+      EXPECT_EQ(tables[1][i], tables[1][i / 32 * 32 + i % 16]) << "both copies are the same";
+    }
+    // All bits set: x . p is the sum of all values, each table rounded to half a step.
+    float sum = 0;
+    for (size_t i = 15; i < 128 * dims16; i += 32) sum += tables[1][i];
+    float expected = 0;
+    for (const float value : projected) expected += value;
+    EXPECT_NEAR(queries[1].sum_scale * sum + queries[1].sum_offset, expected,
+                queries[1].sum_scale * 2 * static_cast<float>(dims16) + 1e-4F);
+  }
+}
+
+TEST_P(GraphKernelsTest, TablesOfZeroesAndOfWhatOverflowsAreZero) {
+  for (const float value : {0.0F, 3e38F}) {
+    const std::vector<float> projected(32, value);
+    alignas(64) uint8_t tables[256];
+    std::fill_n(tables, sizeof(tables), uint8_t{7});
+    GroupQuery query{.dims16 = 2};
+    kernels().make_tables(projected.data(), tables, query);
+    for (const uint8_t entry : tables) EXPECT_EQ(entry, 0);
   }
 }
 
