@@ -19,7 +19,10 @@ using model::Column;
 
 constexpr size_t kWordBits = 64;
 
-/// An index and the file it is mapped from.
+/// Below it nothing of an index would lie on huge pages.
+constexpr size_t kResidentBytesMin = size_t{4} << 20;
+
+/// An index and the file it is mapped from, if it is.
 struct LoadedIndex {
   VectorIndexMeta meta;
   std::shared_ptr<const store::ObjectView> file;
@@ -267,20 +270,24 @@ Result<engine::VectorSource> SealedSegment::Vectors(model::FieldId field) const 
   return vectors->source();
 }
 
-Status SealedSegment::LoadIndex(const Context& context, const VectorIndexMeta& index_meta) {
+Status SealedSegment::LoadIndex(const Context& context, const VectorIndexMeta& index_meta,
+                                engine::LoadMode mode) {
   KITE_ASSIGN_OR_RETURN(const model::FieldSchema* schema, impl_->VectorField(index_meta.field));
   auto loaded = std::make_shared<LoadedIndex>();
   loaded->meta = index_meta;
   KITE_ASSIGN_OR_RETURN(loaded->vectors, impl_->OpenVectors(*schema));
   KITE_ASSIGN_OR_RETURN(loaded->file, MapFile(context, *impl_->objects, index_meta.file));
+  const std::string_view bytes = loaded->file->bytes();
+  if (bytes.size() < kResidentBytesMin) mode = engine::LoadMode::kMap;
   Result<std::unique_ptr<engine::Index>> index =
-      engine::Load(loaded->file->bytes(), loaded->vectors->source(), engine::LoadMode::kMap);
+      engine::Load(bytes, loaded->vectors->source(), mode);
   if (!index.ok()) return index.status().WithContext(index_meta.file.key);
   if ((*index)->rows() != impl_->meta.rows || (*index)->dim() != schema->dim) {
     return Status::Corruption(StatusSubject::kIndex,
                               index_meta.file.key + " is the index of another segment or field");
   }
   loaded->index = *std::move(index);
+  if (mode == engine::LoadMode::kResident) loaded->file.reset();
   const std::lock_guard lock(impl_->mutex);
   VectorState& state = impl_->vectors[index_meta.field];
   state.loaded = std::move(loaded);

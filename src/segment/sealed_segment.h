@@ -61,9 +61,11 @@ class SealedSegment final : public Segment {
   /// Raw vectors of `field` as the engine wants them, for builds. Valid while the segment lives.
   /// `count` is 0 when every row is null; there is nothing to build then.
   Result<engine::VectorSource> Vectors(model::FieldId field) const;
-  /// Loads (maps) the index file that `index_meta` names and uses it for searches of its field from
-  /// now on; replaces an older one atomically. Searches in flight keep theirs.
-  Status LoadIndex(const Context& context, const VectorIndexMeta& index_meta);
+  /// Loads the index file that `index_meta` names and uses it for searches of its field from now
+  /// on; replaces an older one atomically. Searches in flight keep theirs. A file too small for huge
+  /// pages is mapped in either mode.
+  Status LoadIndex(const Context& context, const VectorIndexMeta& index_meta,
+                   engine::LoadMode mode);
   void DropIndex(model::FieldId field);
   [[nodiscard]] bool HasIndex(model::FieldId field, model::IndexId index) const;
   /// Builds in memory (sorted values; from the column) the scalar index that filters use.

@@ -293,7 +293,7 @@ TEST(SealedSegmentTest, IndexesAreLoadedReplacedAndDropped) {
       (*built)->Save([&](std::string_view bytes) { return (*writer)->Append(bytes); }).ok());
   VectorIndexMeta index{kVector, model::IndexId(5), "HNSW", *(*writer)->Finish()};
   const size_t memory = sealed.segment->memory_bytes();
-  const Status loaded = sealed.segment->LoadIndex(Context(), index);
+  const Status loaded = sealed.segment->LoadIndex(Context(), index, engine::LoadMode::kMap);
   ASSERT_TRUE(loaded.ok()) << loaded;
   EXPECT_TRUE(sealed.segment->HasIndex(kVector, model::IndexId(5)));
   EXPECT_FALSE(sealed.segment->HasIndex(kVector, model::IndexId(6)));
@@ -311,7 +311,8 @@ TEST(SealedSegmentTest, IndexesAreLoadedReplacedAndDropped) {
   auto copy = ChecksummedWriter::Open(Context(), *other.objects, index.file.key);
   ASSERT_TRUE((*copy)->Append(*sealed.objects->Get(Context(), index.file.key)).ok());
   ASSERT_TRUE((*copy)->Finish().ok());
-  EXPECT_FALSE(other.segment->LoadIndex(Context(), index).ok()) << "an index of another segment";
+  EXPECT_FALSE(other.segment->LoadIndex(Context(), index, engine::LoadMode::kMap).ok())
+      << "an index of another segment";
 }
 
 TEST(SealedSegmentTest, SearchOfFewerRowsThanThereAre) {

@@ -392,6 +392,26 @@ def test_an_index_that_does_not_fit_its_field_is_refused(client, name, field, ki
     assert client.list_indexes(name) == []
 
 
+def test_an_index_in_memory_and_a_mapped_one_answer_alike(client, name):
+    # So many that the index is above the 4 MB from which one without mmap.enabled is read into memory.
+    base = vectors(12_000, 96, seed=5)
+    simple(client, name, dim=96, index=None)
+    insert(client, name, simple_rows(base))
+    client.flush(name)
+    create_index(client, name, "vec", "HNSW", "L2", {"M": 16, "efConstruction": 60})
+    wait_indexed(client, name, "vec", len(base))
+    queries = base[::600]
+    answers = []
+    for mapped in (False, True):
+        client.alter_index_properties(name, "vec", {"mmap.enabled": mapped})
+        client.load_collection(name)
+        found = client.search(name, list(queries), limit=10, search_params={"params": {"ef": 200}})
+        answers.append([pairs(hits) for hits in found])
+        client.release_collection(name)
+    assert answers[0] == answers[1]
+    assert sum(hits[0][0] == key for hits, key in zip(answers[0], range(0, len(base), 600), strict=True)) >= 17
+
+
 def test_index_properties(client, name):
     simple(client, name, load=False)
     client.alter_index_properties(name, "vec", {"mmap.enabled": True})

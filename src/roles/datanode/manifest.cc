@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "roles/datanode/datanode.h"
+#include "roles/load_indexes.h"
 
 namespace kite::roles {
 
@@ -111,19 +112,8 @@ Result<OpenedSegment> DataNodeImpl::OpenSegment(const Context& context, const Ow
 
 /// A loaded channel's segments carry the indexes that its collection defines.
 Status DataNodeImpl::PrepareLoaded(const Context& context, const OwnedChannel& owned, const OpenedSegment& opened) {
-  for (const model::IndexPtr& index : peers_.index_coord->Indexes(owned.channel->id().collection)) {
-    const model::FieldSchema* field = owned.channel->schema()->Find(index->field);
-    // Indexes on arrays and JSON are accepted; filters on them scan.
-    if (field == nullptr || field->type == model::DataType::kArray || field->type == model::DataType::kJson) continue;
-    if (!model::IsVector(field->type)) {
-      KITE_RETURN_IF_ERROR(opened.segment->BuildScalarIndex(index->field));
-      continue;
-    }
-    for (const segment::VectorIndexMeta& built : opened.record.meta.indexes) {
-      if (built.index == index->id) KITE_RETURN_IF_ERROR(opened.segment->LoadIndex(context, built));
-    }
-  }
-  return {};
+  return LoadIndexes(context, *owned.channel->schema(), *opened.segment, opened.record.meta.indexes,
+                     peers_.index_coord->Indexes(owned.channel->id().collection));
 }
 
 Status DataNodeImpl::AddIndex(const Context& context, model::ChannelId id, model::SegmentId segment_id,
@@ -148,7 +138,9 @@ Status DataNodeImpl::AddIndex(const Context& context, model::ChannelId id, model
   std::erase_if(indexes, same_field);
   indexes.push_back(index);
   KITE_RETURN_IF_ERROR(Commit(context, *owned, owned->manifest.checkpoint, owned->manifest.checkpoint_timestamp));
-  return owned->channel->loaded() ? (*sealed)->LoadIndex(context, index) : Status::Ok();
+  if (!owned->channel->loaded()) return {};
+  return LoadIndexes(context, *owned->channel->schema(), **sealed, {&index, 1},
+                     peers_.index_coord->Indexes(id.collection));
 }
 
 Status DataNodeImpl::RemoveIndex(const Context& context, model::ChannelId id, model::IndexId index) {

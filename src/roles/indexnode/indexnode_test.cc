@@ -84,7 +84,7 @@ TEST_F(IndexNodeTest, BuildsStoresAndIsUsed) {
     EXPECT_LE(progress, 1.0);
     const auto sealed = segment::SealedSegment::Open(context_, objects_, schema_, meta_);
     ASSERT_TRUE(sealed.ok());
-    const Status loaded = (*sealed)->LoadIndex(context_, *built);
+    const Status loaded = (*sealed)->LoadIndex(context_, *built, engine::LoadMode::kMap);
     ASSERT_TRUE(loaded.ok()) << type << ": " << loaded;
     EXPECT_EQ(rows::SearchRows(**sealed, *schema_, FloatVector(), 1234, 1, rows::At(100)),
               std::vector<engine::Row>{1234});
@@ -101,7 +101,7 @@ TEST_F(IndexNodeTest, NullVectors) {
   const auto built = node.Build(context_, Task("HNSW", rows::kNullableVector), nullptr);
   ASSERT_TRUE(built.ok()) << built.status();
   const auto sealed = segment::SealedSegment::Open(context_, objects_, schema_, meta_);
-  EXPECT_TRUE((*sealed)->LoadIndex(context_, *built).ok());
+  EXPECT_TRUE((*sealed)->LoadIndex(context_, *built, engine::LoadMode::kMap).ok());
 }
 
 TEST_F(IndexNodeTest, OnlyNullVectors) {
@@ -126,7 +126,7 @@ TEST_F(IndexNodeTest, OnlyNullVectors) {
     ASSERT_TRUE(built.ok()) << type << ": " << built.status();
     const auto sealed = segment::SealedSegment::Open(context_, objects_, schema_, meta_);
     ASSERT_TRUE(sealed.ok()) << sealed.status();
-    const Status loaded = (*sealed)->LoadIndex(context_, *built);
+    const Status loaded = (*sealed)->LoadIndex(context_, *built, engine::LoadMode::kMap);
     EXPECT_TRUE(loaded.ok()) << type << ": " << loaded;
   }
 }

@@ -1,32 +1,9 @@
 #include <algorithm>
 
+#include "roles/load_indexes.h"
 #include "roles/querynode/querynode.h"
 
 namespace kite::roles {
-namespace {
-
-Status LoadSegment(const Context& context, const model::CollectionSchema& schema, segment::SealedSegment& sealed,
-                   const std::vector<segment::SegmentMeta>& metas, const std::vector<model::IndexPtr>& indexes) {
-  const auto meta = std::find_if(metas.begin(), metas.end(),
-                                 [&sealed](const segment::SegmentMeta& other) { return other.id == sealed.id(); });
-  if (meta == metas.end()) return {};  // replaced meanwhile; what took its place was loaded by the writer
-  for (const model::IndexPtr& index : indexes) {
-    const model::FieldSchema* field = schema.Find(index->field);
-    // Indexes on arrays and JSON are accepted; filters on them scan.
-    if (field == nullptr || field->type == model::DataType::kArray || field->type == model::DataType::kJson) continue;
-    if (!model::IsVector(field->type)) {
-      KITE_RETURN_IF_ERROR(sealed.BuildScalarIndex(index->field));
-      continue;
-    }
-    for (const segment::VectorIndexMeta& built : meta->indexes) {
-      if (built.index == index->id) KITE_RETURN_IF_ERROR(sealed.LoadIndex(context, built));
-    }
-  }
-  return {};
-}
-
-}  // namespace
-
 Status QueryNodeImpl::LoadChannel(const Context& context, const CollectionPtr& collection, uint32_t shard,
                                   const std::vector<model::IndexPtr>& indexes,
                                   const std::function<void(double)>& progress) {
@@ -40,7 +17,12 @@ Status QueryNodeImpl::LoadChannel(const Context& context, const CollectionPtr& c
   size_t done = 0;
   for (const auto& sealed : view->sealed) {
     KITE_RETURN_IF_ERROR(context.Check());
-    const Status loaded = LoadSegment(context, *collection->schema, *sealed, metas, indexes);
+    const auto meta = std::find_if(metas.begin(), metas.end(),
+                                   [&sealed](const segment::SegmentMeta& other) { return other.id == sealed->id(); });
+    // Otherwise it was replaced meanwhile; what took its place was loaded by the writer.
+    const Status loaded = meta != metas.end()
+                              ? LoadIndexes(context, *collection->schema, *sealed, meta->indexes, indexes)
+                              : Status::Ok();
     if (!loaded.ok()) {
       channel->SetLoaded(false);
       return loaded.WithContext("segment " + std::to_string(sealed->id().value()) + " could not be loaded");
