@@ -1,9 +1,13 @@
 #include "hnsw/hnsw_index.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "hnsw/builder.h"
+#include "hnsw/code_scan.h"
 #include "hnsw/neighbor_walk.h"
+#include "hnsw/route_costs.h"
 #include "search/prefetch.h"
 #include "search/top_k.h"
 
@@ -12,6 +16,16 @@ namespace {
 
 /// A distance at a scattered place costs about this many times one of a scan.
 constexpr double kScatteredCost = 1.5;
+
+constexpr double kNever = std::numeric_limits<double>::infinity();
+
+/// So few vectors are scored sooner than a query is coded.
+constexpr size_t kScannedExactly = 48;
+
+/// A walk that should find ef nodes that pass has reached far enough with one in so many of them.
+constexpr size_t kEnough = 2;
+/// The most that a walk grows by when it has found too few.
+constexpr double kGrowthMax = 8;
 
 /// Nodes ranked by their vectors between two looks at whether more may be needed.
 constexpr size_t kRankedAtATime = 4;
@@ -93,11 +107,15 @@ size_t HnswIndex::EfOf(const SearchJob& job) const {
 }
 
 double HnswIndex::ApproximateCost(const SearchJob& job, size_t wanted) const {
+  const double survivors = static_cast<double>(job.survivors.expected);
+  if (!job.window.bounded()) {
+    // Where most of what passes is wanted, codes have little to choose.
+    return static_cast<double>(2 * wanted + kScannedExactly) < survivors ? 0 : kNever;
+  }
   // A walk expands about ef nodes, and half of a node's 2M neighbours are new. Under a filter the
   // walk passes 1 / share as many nodes for each that counts.
   const size_t ef = job.params.range ? EfOf(job) : std::max(EfOf(job), wanted);
-  const double share = static_cast<double>(job.survivors.expected) /
-                       static_cast<double>(std::max<size_t>(vectors().count(), 1));
+  const double share = survivors / static_cast<double>(std::max<size_t>(vectors().count(), 1));
   return kScatteredCost * static_cast<double>(ef) * m_ / share;
 }
 
@@ -116,34 +134,81 @@ bool HnswIndex::Accepts(const SearchJob& job, uint32_t id) const {
 }
 
 Result<bool> HnswIndex::Approximate(const SearchJob& job, size_t wanted) const {
+  const CodeScorer scorer = MakeCodeScorer(job);
+  if (job.window.bounded()) return SearchWindow(job, scorer, wanted);
+  KITE_ASSIGN_OR_RETURN(const bool complete, WalkAndDrop(job, scorer, wanted));
+  if (!complete) KITE_RETURN_IF_ERROR(ScanSurvivors(job, scorer, wanted));
+  return true;
+}
+
+void HnswIndex::Walk(const SearchJob& job, const CodeScorer& scorer, size_t ef) const {
+  WalkBuffers& buffers = job.scratch.walk;
+  GraphWalk walk(graph_, scorer, buffers, job.pacer);
+  if (neighbors_.empty()) {
+    const uint32_t entry = walk.Descend(0);
+    walk.Search(0, {&entry, 1}, ef);
+    buffers.pool.CopyTo(buffers.expanded);
+  } else {
+    NeighborWalk(graph_, scorer, neighbors_, buffers, job.pacer).Search(walk, ef);
+  }
+}
+
+Result<bool> HnswIndex::WalkAndDrop(const SearchJob& job, const CodeScorer& scorer,
+                                    size_t wanted) const {
+  const size_t count = vectors().count();
+  const size_t ef = std::max(std::min(EfOf(job), count), wanted);
+  const RouteCosts costs(count, dim(), graph_.layer(0).degree, !neighbors_.empty());
+  const double scan = costs.Scan(job.survivors.expected);
+  std::vector<Hit>& candidates = job.scratch.walk.expanded;
+  double share = static_cast<double>(job.survivors.expected) / static_cast<double>(count);
+  for (double spent = 0;;) {
+    const double reach = std::ceil(static_cast<double>(ef) / share);
+    const size_t nodes = reach < static_cast<double>(count) ? static_cast<size_t>(reach) : count;
+    spent += costs.Walk(nodes);
+    if (spent > scan) return false;
+    Walk(job, scorer, nodes);
+    KITE_RETURN_IF_ERROR(job.pacer.status());
+    const bool exhausted = candidates.size() < nodes || nodes == count;
+    if (!job.filter.empty()) {
+      std::erase_if(candidates, [&](Hit hit) { return !Accepts(job, HitRow(hit)); });
+    }
+    if (candidates.size() >= std::max(wanted, ef / kEnough) || exhausted) {
+      KITE_RETURN_IF_ERROR(CollectHits(job, scorer, wanted, true));
+      return job.scratch.hits.size() >= std::min(wanted, job.survivors.max);
+    }
+    // The filter takes away more near the query than elsewhere.
+    const double passing =
+        std::max(static_cast<double>(candidates.size()), static_cast<double>(ef) / kGrowthMax);
+    share = passing / static_cast<double>(nodes);
+  }
+}
+
+Status HnswIndex::ScanSurvivors(const SearchJob& job, const CodeScorer& scorer,
+                                size_t wanted) const {
+  ScanCodes(job, vectors().block(), scorer, wanted, job.scratch.walk.expanded);
+  KITE_RETURN_IF_ERROR(job.pacer.status());
+  return CollectHits(job, scorer, wanted, false);
+}
+
+Result<bool> HnswIndex::SearchWindow(const SearchJob& job, const CodeScorer& scorer,
+                                     size_t wanted) const {
   const size_t ef = std::min(EfOf(job), vectors().count());
   const size_t most = std::max(ef, wanted);
-  const bool window = job.window.bounded();
-  const size_t least = std::min(window ? ef : wanted, job.survivors.max);
-  const CodeScorer scorer = MakeCodeScorer(job);
+  const size_t least = std::min(ef, job.survivors.max);
   GraphWalk walk(graph_, scorer, job.scratch.walk, job.pacer);
-  std::vector<Hit>& candidates = job.scratch.walk.expanded;
-  if (job.filter.empty() && !window && !neighbors_.empty()) {
-    NeighborWalk(graph_, scorer, neighbors_, job.scratch.walk, job.pacer).Search(walk, most);
-  } else if (job.filter.empty() && !window) {
-    const uint32_t entry = walk.Descend(0);
-    walk.Search(0, {&entry, 1}, most);
-    job.scratch.walk.pool.CopyTo(candidates);
-  } else {
-    // Whether a vector lies in the window shows only by its exact key.
-    const uint32_t entry = walk.Descend(0);
-    const float error = scorer.Error(entry);
-    const float first_key = HitKey(job.window.first) - error;
-    const auto accept = [&](float key, uint32_t id) {
-      return !(key < first_key) && Accepts(job, id);
-    };
-    const WalkGoal goal{job.params.range ? ef : most, most, HitKey(job.window.last) + error,
-                        job.survivors.expected};
-    if (!walk.SearchFiltered(entry, goal, accept)) return false;
-    job.scratch.walk.pool.CopyTo(candidates);
-  }
+  const uint32_t entry = walk.Descend(0);
+  // Whether a vector lies in the window shows only by its exact key.
+  const float error = scorer.Error(entry);
+  const float first_key = HitKey(job.window.first) - error;
+  const auto accept = [&](float key, uint32_t id) {
+    return !(key < first_key) && Accepts(job, id);
+  };
+  const WalkGoal goal{job.params.range ? ef : most, most, HitKey(job.window.last) + error,
+                      job.survivors.expected};
+  if (!walk.SearchFiltered(entry, goal, accept)) return false;
+  job.scratch.walk.pool.CopyTo(job.scratch.walk.expanded);
   KITE_RETURN_IF_ERROR(job.pacer.status());
-  KITE_RETURN_IF_ERROR(CollectHits(job, scorer, candidates, window ? most : wanted));
+  KITE_RETURN_IF_ERROR(CollectHits(job, scorer, most, true));
   std::vector<Hit>& hits = job.scratch.hits;
   if (hits.size() < least) return false;
   hits.erase(hits.begin(), std::lower_bound(hits.begin(), hits.end(), job.window.first));
@@ -158,8 +223,9 @@ void HnswIndex::PrefetchVector(uint32_t id) const {
   PrefetchRange(matrix.row(id), std::min(matrix.row_bytes, kBytesMax));
 }
 
-Status HnswIndex::CollectHits(const SearchJob& job, const CodeScorer& scorer,
-                              std::vector<Hit>& candidates, size_t wanted) const {
+Status HnswIndex::CollectHits(const SearchJob& job, const CodeScorer& scorer, size_t wanted,
+                              bool twins) const {
+  std::vector<Hit>& candidates = job.scratch.walk.expanded;
   LazyOrder order(candidates);
   std::vector<Hit>& hits = job.scratch.hits;
   std::vector<float>& keys = job.scratch.keys;
@@ -185,6 +251,10 @@ Status HnswIndex::CollectHits(const SearchJob& job, const CodeScorer& scorer,
     job.scorer.Ids(ids.data(), ids.size(), keys.data());
     job.pacer.Spend(ids.size());
     for (size_t i = 0; i < ids.size(); ++i) {
+      if (!twins) {
+        hits.push_back(PackHit(keys[i], vectors().RowOf(ids[i])));
+        continue;
+      }
       size_t room = wanted;
       for (uint32_t id = ids[i], twin = graph_.FirstTwin(id); id != kNoLink && room > 0;
            id = twin, twin = id != kNoLink ? graph_.NextTwin(id) : kNoLink) {

@@ -37,13 +37,24 @@ class HnswIndex final : public DenseIndex {
     neighbors_.AddSections(writer);
   }
 
+  /// The hits inside a window, by a walk that keeps only what passes.
+  Result<bool> SearchWindow(const SearchJob& job, const CodeScorer& scorer, size_t wanted) const;
+  /// The best hits by a walk that does not look at the filter and reaches so far that enough of its
+  /// nodes pass. False when a scan of what passes seems to be cheaper (route_costs.h), or when hits
+  /// are missing.
+  Result<bool> WalkAndDrop(const SearchJob& job, const CodeScorer& scorer, size_t wanted) const;
+  /// The best hits by a scan of the codes of what passes.
+  Status ScanSurvivors(const SearchJob& job, const CodeScorer& scorer, size_t wanted) const;
+
+  /// scratch.walk.expanded = about the best `ef` nodes.
+  void Walk(const SearchJob& job, const CodeScorer& scorer, size_t ef) const;
   [[nodiscard]] CodeScorer MakeCodeScorer(const SearchJob& job) const;
   /// The node itself or a twin of it passes the filter.
   [[nodiscard]] bool Accepts(const SearchJob& job, uint32_t id) const;
-  /// scratch.hits = those of the candidates and their twins that pass the filter, with exact keys,
-  /// best first: those among the `wanted` best, and somewhat more.
-  Status CollectHits(const SearchJob& job, const CodeScorer& scorer, std::vector<Hit>& candidates,
-                     size_t wanted) const;
+  /// scratch.hits = the candidates in scratch.walk.expanded with exact keys, best first: those among
+  /// the `wanted` best, and somewhat more. `twins`: with those of their twins that pass the filter.
+  Status CollectHits(const SearchJob& job, const CodeScorer& scorer, size_t wanted,
+                     bool twins) const;
   void PrefetchVector(uint32_t id) const;
   [[nodiscard]] size_t EfOf(const SearchJob& job) const;
 

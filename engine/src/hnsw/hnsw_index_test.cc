@@ -189,6 +189,41 @@ TEST(HnswNeighborCodesTest, SearchesFindWhatFlatFinds) {
   }
 }
 
+/// Filters that let a share of the rows pass: independent of the query, or the likelier the nearer
+/// or the farther a row is.
+TEST(HnswFilterTest, RecallHoldsInEveryCell) {
+  constexpr size_t kCount = 12000;
+  const Dataset base = Clustered(kCount, 64, 60, 21);
+  const Dataset query = Clustered(20, 64, 60, 21, 1);
+  std::mt19937 random(21);
+  std::uniform_real_distribution<double> uniform;
+  for (const char* lean : {"false", "true"}) {
+    const auto index =
+        MustBuild({.index_type = "HNSW", .params = {{"lean", lean}}}, base.source());
+    for (const double share : {0.001, 0.01, 0.1, 0.5, 0.9, 0.99}) {
+      for (const double slope : {0.0, 1.0, -1.0}) {
+        double recall = 0;
+        for (size_t q = 0; q < query.count(); ++q) {
+          const QuerySet one{reinterpret_cast<const std::byte*>(query.vector(q)), 1};
+          const Hits all = BruteForce(Metric::kL2, base.source(), one, {.k = kCount})[0];
+          Bits out(kCount);
+          for (size_t i = 0; i < kCount; ++i) {
+            const double place = 2.0 * static_cast<double>(i) / kCount;
+            const double weight = slope == 0 ? 1 : slope > 0 ? 2 - place : place;
+            if (uniform(random) >= share * weight) out.Set(all[i].row);
+          }
+          const auto expected = BruteForce(Metric::kL2, base.source(), one, {}, FilterOut(out));
+          const auto found =
+              MustSearch(*index, one, {.params = {{"ef", "100"}}}, FilterOut(out));
+          EXPECT_EQ(found[0].size(), expected[0].size());
+          recall += Recall(Metric::kL2, expected, found) / static_cast<double>(query.count());
+        }
+        EXPECT_GE(recall, 0.95) << share << ", slope " << slope << ", lean " << lean;
+      }
+    }
+  }
+}
+
 TEST(HnswCodesTest, FilesWithoutCodesAreLoaded) {
   const Dataset data = Clustered(500, 16, 10, 8);
   const auto index = MustBuild({.index_type = "HNSW"}, data.source());

@@ -7,9 +7,6 @@
 namespace kite::engine {
 namespace {
 
-/// Rows whose filter bits are read before their vectors are scored.
-constexpr size_t kRowsPerGather = 8192;
-
 void ScanDense(const SearchJob& job, const VectorBlock& block, TopK& top) {
   std::vector<float>& keys = job.scratch.keys;
   const size_t batch = job.pacer.batch();
@@ -22,26 +19,58 @@ void ScanDense(const SearchJob& job, const VectorBlock& block, TopK& top) {
   }
 }
 
-/// ids = the vectors of [begin, end) whose rows pass the filter; vector i is row first_row + i.
+/// ids = the vectors of [begin, end) whose rows pass the filter; vector i is row first_row + i. At
+/// most kRowsPerGather.
 void GatherByWords(const Filter& filter, Row first_row, size_t begin, size_t end,
                    std::vector<uint32_t>& ids) {
+  constexpr size_t kWordsMax = kRowsPerGather / 64 + 2;
   const size_t row_begin = first_row + begin;
   const size_t row_end = first_row + end;
+  // Whether a word has a row that passes is a coin's toss under many a filter: no branch on it.
+  uint64_t live_words[kWordsMax];
+  uint32_t word_ids[kWordsMax];
+  size_t n = 0;
   for (size_t word = row_begin / 64; word * 64 < row_end; ++word) {
     uint64_t live = ~uint64_t{0};
     if (filter.out != nullptr) live &= ~filter.out[word];
     if (filter.deleted != nullptr) live &= ~filter.deleted[word];
     if (word * 64 < row_begin) live &= ~uint64_t{0} << (row_begin % 64);
     if (word * 64 + 64 > row_end) live &= ~uint64_t{0} >> (64 - row_end % 64);
-    for (; live != 0; live &= live - 1) {
-      const size_t row = word * 64 + static_cast<size_t>(std::countr_zero(live));
-      ids.push_back(static_cast<uint32_t>(row - first_row));
+    live_words[n] = live;
+    word_ids[n] = static_cast<uint32_t>(word * 64 - first_row);
+    n += live != 0 ? 1 : 0;
+  }
+  ids.resize(end - begin);
+  uint32_t* out = ids.data();
+  for (size_t i = 0; i < n; ++i) {
+    for (uint64_t live = live_words[i]; live != 0; live &= live - 1) {
+      *out++ = word_ids[i] + static_cast<uint32_t>(std::countr_zero(live));
     }
+  }
+  ids.resize(static_cast<size_t>(out - ids.data()));
+}
+
+void ScanGathered(const SearchJob& job, const VectorBlock& block, TopK& top) {
+  std::vector<float>& keys = job.scratch.keys;
+  std::vector<uint32_t>& ids = job.scratch.ids;
+  const size_t batch = job.pacer.batch();
+  keys.resize(batch);
+  for (size_t begin = 0; begin < block.count; begin += kRowsPerGather) {
+    GatherSurvivors(job.filter, block, begin, std::min(begin + kRowsPerGather, block.count), ids);
+    for (size_t i = 0; i < ids.size(); i += batch) {
+      const size_t n = std::min(batch, ids.size() - i);
+      job.scorer.Ids(ids.data() + i, n, keys.data());
+      for (size_t j = 0; j < n; ++j) top.Add(PackHit(keys[j], block.RowOf(ids[i + j])));
+      if (!job.pacer.Spend(n)) return;
+    }
+    if (!job.pacer.Spend(1)) return;
   }
 }
 
-void Gather(const Filter& filter, const VectorBlock& block, size_t begin, size_t end,
-            std::vector<uint32_t>& ids) {
+}  // namespace
+
+void GatherSurvivors(const Filter& filter, const VectorBlock& block, size_t begin, size_t end,
+                     std::vector<uint32_t>& ids) {
   ids.clear();
   if (block.row_of == nullptr) {
     GatherByWords(filter, block.first_row, begin, end, ids);
@@ -54,25 +83,6 @@ void Gather(const Filter& filter, const VectorBlock& block, size_t begin, size_t
     std::erase_if(ids, [&](uint32_t id) { return block.matrix.inverse_norms[id] == kNullNorm; });
   }
 }
-
-void ScanGathered(const SearchJob& job, const VectorBlock& block, TopK& top) {
-  std::vector<float>& keys = job.scratch.keys;
-  std::vector<uint32_t>& ids = job.scratch.ids;
-  const size_t batch = job.pacer.batch();
-  keys.resize(batch);
-  for (size_t begin = 0; begin < block.count; begin += kRowsPerGather) {
-    Gather(job.filter, block, begin, std::min(begin + kRowsPerGather, block.count), ids);
-    for (size_t i = 0; i < ids.size(); i += batch) {
-      const size_t n = std::min(batch, ids.size() - i);
-      job.scorer.Ids(ids.data() + i, n, keys.data());
-      for (size_t j = 0; j < n; ++j) top.Add(PackHit(keys[j], block.RowOf(ids[i + j])));
-      if (!job.pacer.Spend(n)) return;
-    }
-    if (!job.pacer.Spend(1)) return;
-  }
-}
-
-}  // namespace
 
 Status ScanAll(const SearchJob& job, std::span<const VectorBlock> blocks) {
   const bool groups = job.params.group_of != nullptr;

@@ -28,7 +28,12 @@ using engine::Index;
 using engine::Neighbor;
 using Clock = std::chrono::steady_clock;
 
-/// Queries whose filters are made before their searches are timed together.
+/// Queries whose filters are made before their searches are timed together: many, because making
+/// them takes longer than searching and leaves the caches to others; but not more than their bits
+/// take this much memory.
+constexpr size_t kFilterBytesMax = size_t{64} << 20;
+constexpr size_t kFilteredPerChunk = 256;
+/// Queries that a thread takes at a time.
 constexpr size_t kQueriesPerChunk = 16;
 constexpr double kRelativeTolerance = 1e-6;
 
@@ -356,10 +361,15 @@ Status Bench::TimeRound(const Index& index, const AnnPoint& point, size_t round,
   const auto work = [&](size_t thread) {
     engine::Scratch scratch;
     QueryFilter filter = filters();
-    std::vector<RowSet> rows(kQueriesPerChunk);
+    const size_t filter_bytes = base_.rows / 8 + 1;
+    const size_t chunk = options_.filter.passes_all()
+                             ? kQueriesPerChunk
+                             : std::clamp(kFilterBytesMax / filter_bytes, kQueriesPerChunk,
+                                          kFilteredPerChunk);
+    std::vector<RowSet> rows(chunk);
     for (size_t begin;
-         ended[thread].ok() && (begin = next.fetch_add(kQueriesPerChunk)) < order.size();) {
-      const size_t n = std::min(kQueriesPerChunk, order.size() - begin);
+         ended[thread].ok() && (begin = next.fetch_add(chunk)) < order.size();) {
+      const size_t n = std::min(chunk, order.size() - begin);
       ended[thread] =
           TimeChunk(index, params, {order.data() + begin, n}, scratch, filter, rows, parts[thread]);
     }

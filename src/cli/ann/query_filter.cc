@@ -67,7 +67,7 @@ Status QueryFilter::Make(const std::byte* query, size_t number, RowSet& rows) {
   for (size_t row = 0; row < vectors_.rows; row += 2) {
     const uint64_t two = random();
     for (size_t i = 0; i < 2 && row + i < vectors_.rows; ++i) {
-      const double u = std::ldexp(static_cast<double>((two >> (32 * i)) & 0xFFFFFFFF), -32);
+      const double u = static_cast<double>((two >> (32 * i)) & 0xFFFFFFFF) * 0x1p-32;
       const bool out = u + (random_only ? 0 : Position(row + i)) >= threshold;
       rows.out[(row + i) / 64] |= uint64_t{out} << ((row + i) % 64);
       rows.out_count += out ? 1 : 0;
