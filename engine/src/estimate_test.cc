@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <random>
 
 #include "base/thread_pool.h"
 #include "testing/test_data.h"
@@ -80,6 +81,29 @@ void operator delete(void* memory, size_t, std::align_val_t alignment) noexcept 
 namespace kite::engine {
 namespace {
 
+/// Builds, and compares what was allocated with the estimates.
+void CheckEstimates(const BuildSpec& spec, const VectorSource& source) {
+  ThreadPool pool("build", 2, 16);
+  ASSERT_TRUE(
+      ParallelFor(pool, 1000, 1, [](size_t) { return Status(); }).ok());  // its threads exist now
+  pool.Drain();
+  const size_t before = live_bytes.load();
+  peak_bytes.store(before);
+  const Result<std::unique_ptr<Index>> index = Build(Context(), spec, source, pool, {});
+  ASSERT_TRUE(index.ok()) << index.status();
+  pool.Drain();
+  const size_t peak = peak_bytes.load() - before;
+  const size_t held = live_bytes.load() - before;
+  const size_t build = EstimateBuildBytes(spec, source.type, source.count, source.dim, 2);
+  const size_t load = EstimateLoadBytes(spec, source.type, source.count, source.dim);
+  EXPECT_GE(build, peak) << spec.index_type;
+  EXPECT_LE(build, peak * 11 / 10) << spec.index_type;
+  EXPECT_GE(load, held) << spec.index_type;
+  EXPECT_LE(load, held * 11 / 10) << spec.index_type;
+  EXPECT_GE(load, (*index)->memory_bytes()) << spec.index_type;
+  EXPECT_GE(held, (*index)->memory_bytes()) << spec.index_type;
+}
+
 TEST(EstimateTest, CoversBuildAndLoadClosely) {
   const testing::Dataset data = testing::Clustered(20000, 16, 20, 1);
   const BuildSpec specs[] = {
@@ -119,26 +143,24 @@ TEST(EstimateTest, CoversBuildAndLoadClosely) {
        .metric = Metric::kL2,
        .params = {{"efConstruction", "16"}, {"M", "6"}, {"m", "4"}, {"nrq", "3"}}},
   };
-  for (const BuildSpec& spec : specs) {
-    ThreadPool pool("build", 2, 16);
-    ASSERT_TRUE(
-        ParallelFor(pool, 1000, 1, [](size_t) { return Status(); }).ok());  // its threads exist now
-    pool.Drain();
-    const size_t before = live_bytes.load();
-    peak_bytes.store(before);
-    const Result<std::unique_ptr<Index>> index = Build(Context(), spec, data.source(), pool, {});
-    ASSERT_TRUE(index.ok()) << index.status();
-    pool.Drain();
-    const size_t peak = peak_bytes.load() - before;
-    const size_t held = live_bytes.load() - before;
-    const size_t build = EstimateBuildBytes(spec, VectorType::kFloat32, data.count(), data.dim, 2);
-    const size_t load = EstimateLoadBytes(spec, VectorType::kFloat32, data.count(), data.dim);
-    EXPECT_GE(build, peak) << spec.index_type;
-    EXPECT_LE(build, peak * 11 / 10) << spec.index_type;
-    EXPECT_GE(load, held) << spec.index_type;
-    EXPECT_LE(load, held * 11 / 10) << spec.index_type;
-    EXPECT_GE(load, (*index)->memory_bytes()) << spec.index_type;
-    EXPECT_GE(held, (*index)->memory_bytes()) << spec.index_type;
+  for (const BuildSpec& spec : specs) CheckEstimates(spec, data.source());
+}
+
+TEST(EstimateTest, CoversBinaryVectors) {
+  constexpr uint32_t kBits = 256;
+  constexpr size_t kRows = 20000;
+  std::vector<uint8_t> bytes(kRows * kBits / 8);
+  std::mt19937_64 random(3);
+  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random());
+  const VectorSource source{.type = VectorType::kBinary,
+                            .dim = kBits,
+                            .count = kRows,
+                            .rows = kRows,
+                            .data = reinterpret_cast<const std::byte*>(bytes.data())};
+  for (const Metric metric : {Metric::kHamming, Metric::kJaccard}) {
+    CheckEstimates({.index_type = "BIN_IVF_FLAT", .metric = metric}, source);
+    CheckEstimates(
+        {.index_type = "BIN_IVF_FLAT", .metric = metric, .params = {{"nlist", "300"}}}, source);
   }
 }
 

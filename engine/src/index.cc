@@ -6,6 +6,7 @@
 #include "flat/flat_index.h"
 #include "hnsw/hnsw_index.h"
 #include "hnsw/quantized_hnsw.h"
+#include "ivf/binary_ivf.h"
 #include "ivf/ivf_index.h"
 #include "search/dense_index.h"
 #include "sparse/sparse_index.h"
@@ -43,6 +44,8 @@ size_t EstimateLoadBytes(const BuildSpec& spec, VectorType type, size_t count, u
       return bytes + IvfIndex::EstimateStructureBytes(*valid, count, dim);
     case IndexType::kHnsw:
       return bytes + HnswIndex::EstimateStructureBytes(*valid, count, dim);
+    case IndexType::kBinIvfFlat:
+      return bytes + BinaryIvfIndex::EstimateStructureBytes(*valid, count, dim);
     case IndexType::kHnswSq:
     case IndexType::kHnswPq:
     case IndexType::kHnswPrq:
@@ -74,6 +77,8 @@ size_t EstimateBuildBytes(const BuildSpec& spec, VectorType type, size_t count, 
       return bytes + IvfIndex::EstimatePeakBytes(*valid, count, dim, threads);
     case IndexType::kHnsw:
       return bytes + HnswIndex::EstimatePeakBytes(*valid, count, dim, threads);
+    case IndexType::kBinIvfFlat:
+      return bytes + BinaryIvfIndex::EstimatePeakBytes(*valid, count, dim, threads);
     case IndexType::kHnswSq:
     case IndexType::kHnswPq:
     case IndexType::kHnswPrq:
@@ -139,6 +144,8 @@ Result<std::unique_ptr<Index>> Build(const Context& context, const BuildSpec& sp
       return IvfIndex::Build(context, valid, std::move(owned), executor, progress);
     case IndexType::kHnsw:
       return HnswIndex::Build(context, valid, std::move(owned), executor, progress);
+    case IndexType::kBinIvfFlat:
+      return BinaryIvfIndex::Build(context, valid, std::move(owned), executor, progress);
     case IndexType::kHnswSq:
     case IndexType::kHnswPq:
     case IndexType::kHnswPrq:
@@ -182,6 +189,8 @@ Result<std::unique_ptr<Index>> Load(std::string_view file, const VectorSource& v
       return IvfIndex::Load(reader, std::move(loaded), mode);
     case IndexType::kHnsw:
       return HnswIndex::Load(reader, std::move(loaded), mode);
+    case IndexType::kBinIvfFlat:
+      return BinaryIvfIndex::Load(reader, std::move(loaded), mode);
     case IndexType::kHnswSq:
     case IndexType::kHnswPq:
     case IndexType::kHnswPrq:

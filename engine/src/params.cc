@@ -48,7 +48,7 @@ constexpr TypeEntry kTypes[] = {
     {"GPU_IVF_PQ", Family::kDense, Built::kNone},
     {"GPU_BRUTE_FORCE", Family::kDense, Built::kNone},
     {"BIN_FLAT", Family::kBinary, Built::kAll},
-    {"BIN_IVF_FLAT", Family::kBinary, Built::kNone},
+    {"BIN_IVF_FLAT", Family::kBinary, Built::kAll},
     {"MINHASH_LSH", Family::kBinary, Built::kNone},
     {"SPARSE_INVERTED_INDEX", Family::kSparse, Built::kAll},
     {"SPARSE_WAND", Family::kSparse, Built::kAll},
@@ -358,7 +358,8 @@ std::string RefineType(const ParamMap& params) {
 IndexType TypeOf(const BuildSpec& spec) {
   for (const IndexType type :
        {IndexType::kFlat, IndexType::kIvfFlat, IndexType::kIvfSq8, IndexType::kHnsw,
-        IndexType::kHnswSq, IndexType::kHnswPq, IndexType::kHnswPrq, IndexType::kBinFlat, IndexType::kIvfPq, IndexType::kIvfRabitq, IndexType::kScann,
+        IndexType::kHnswSq, IndexType::kHnswPq, IndexType::kHnswPrq, IndexType::kBinFlat,
+        IndexType::kBinIvfFlat, IndexType::kIvfPq, IndexType::kIvfRabitq, IndexType::kScann,
         IndexType::kSparseInvertedIndex, IndexType::kSparseWand}) {
     if (IndexTypeName(type) == spec.index_type) return type;
   }
@@ -377,6 +378,8 @@ std::string_view IndexTypeName(IndexType type) {
       return "HNSW";
     case IndexType::kBinFlat:
       return "BIN_FLAT";
+    case IndexType::kBinIvfFlat:
+      return "BIN_IVF_FLAT";
     case IndexType::kSparseInvertedIndex:
       return "SPARSE_INVERTED_INDEX";
     case IndexType::kSparseWand:
@@ -495,6 +498,7 @@ Result<BuildSpec> ValidateBuild(const BuildSpec& spec, VectorType type, uint32_t
     case IndexType::kIvfPq:
     case IndexType::kIvfRabitq:
     case IndexType::kScann:
+    case IndexType::kBinIvfFlat:
       KITE_RETURN_IF_ERROR(FillIvf(TypeOf(filled), dim, filled.params));
       break;
     case IndexType::kHnsw:
@@ -519,7 +523,7 @@ Status ValidateSearch(std::string_view index_type, const SearchParams& params) {
   for (const std::string_view hnsw : {"HNSW", "HNSW_SQ", "HNSW_PQ", "HNSW_PRQ", "AUTOINDEX"}) {
     if (index_type == hnsw) return ValidateHnswSearch(index_type, params);
   }
-  for (const std::string_view ivf : {"IVF_FLAT", "IVF_SQ8", "IVF_PQ", "IVF_RABITQ", "SCANN"}) {
+  for (const std::string_view ivf : {"IVF_FLAT", "IVF_SQ8", "IVF_PQ", "IVF_RABITQ", "SCANN", "BIN_IVF_FLAT"}) {
     if (index_type == ivf) return ValidateIvfSearch(index_type, params);
   }
   if (index_type == "SPARSE_INVERTED_INDEX" || index_type == "SPARSE_WAND") {

@@ -22,6 +22,7 @@ enum class IndexType : uint8_t {
   kHnswSq = 9,
   kHnswPq = 10,
   kHnswPrq = 11,
+  kBinIvfFlat = 12,
   kSparseInvertedIndex = 14,
   kSparseWand = 15,
 };

@@ -59,9 +59,11 @@ TEST(ValidateBuildTest, RefusesUnknownAndUnbuiltTypes) {
                   .status()
                   .Is(StatusKind::kInvalidArgument, StatusSubject::kIndex));
   EXPECT_EQ(
-      Message(Spec("BIN_IVF_FLAT", {}, Metric::kHamming), VectorType::kBinary),
-      "Unimplemented(None): index type BIN_IVF_FLAT is not built yet; available are AUTOINDEX, "
-      "BIN_FLAT");
+      Message(Spec("MINHASH_LSH", {}, Metric::kHamming), VectorType::kBinary),
+      "Unimplemented(None): index type MINHASH_LSH is not built yet; available are AUTOINDEX, "
+      "BIN_FLAT, BIN_IVF_FLAT");
+  EXPECT_EQ(Message(Spec("BIN_IVF_FLAT", {{"nlist", "0"}}, Metric::kJaccard), VectorType::kBinary),
+            "InvalidArgument(Parameter): nlist out of range: [1, 65536], got 0");
 }
 
 TEST(ValidateBuildTest, QuantizedHnswHasMilvusParameters) {

@@ -260,16 +260,17 @@ class Kind:
 
 
 KINDS = {
-    "binary-hamming": Kind(DataType.BINARY_VECTOR, "HAMMING", ["BIN_FLAT", "AUTOINDEX"]),
-    "binary-jaccard": Kind(DataType.BINARY_VECTOR, "JACCARD", ["BIN_FLAT"]),
+    "binary-hamming": Kind(DataType.BINARY_VECTOR, "HAMMING", ["BIN_FLAT", "BIN_IVF_FLAT", "AUTOINDEX"]),
+    "binary-jaccard": Kind(DataType.BINARY_VECTOR, "JACCARD", ["BIN_FLAT", "BIN_IVF_FLAT"]),
     "float16": Kind(DataType.FLOAT16_VECTOR, "COSINE", ["FLAT", "HNSW", "HNSW_SQ", "HNSW_PQ", "AUTOINDEX"]),
     "bfloat16": Kind(DataType.BFLOAT16_VECTOR, "L2", ["FLAT", "HNSW", "HNSW_SQ", "HNSW_PQ", "AUTOINDEX"]),
     "int8": Kind(DataType.INT8_VECTOR, "IP", ["FLAT", "HNSW", "HNSW_SQ", "HNSW_PQ", "AUTOINDEX"]),
 }
 
 
-# Refined by the vectors, so that scores are exact.
+# Build and search parameters; refined by the vectors, so that scores are exact.
 PARAMS = {
+    "BIN_IVF_FLAT": ({"nlist": 16}, {"nprobe": 16}),
     "HNSW_SQ": ({"M": 16, "sq_type": "SQ6", "refine": True}, {"refine_k": 5}),
     "HNSW_PQ": ({"M": 16, "m": 16, "refine": True}, {"refine_k": 15}),
 }
@@ -346,7 +347,8 @@ def test_vectors_of_every_type_survive_a_restart(private_server, connection, whi
     client = connection(server)
     base = kind.make(300, 4)
     create(client, "main", [key_field(), ("vec", kind.type, {"dim": DIM})], index=None)
-    create_index(client, "main", "vec", "AUTOINDEX", kind.metric)
+    index = "BIN_IVF_FLAT" if kind.type == DataType.BINARY_VECTOR else "AUTOINDEX"
+    create_index(client, "main", "vec", index, kind.metric)
     client.load_collection("main")
     data = [{"id": i, "vec": kind.send(v)} for i, v in enumerate(base)]
     client.insert("main", data[:200])

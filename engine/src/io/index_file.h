@@ -45,6 +45,7 @@ enum class SectionId : uint32_t {
   kIvfByteFactors = 41,     ///< float32[count * 4]
   kIvfCodebooks = 42,       ///< float32[dim * entries]
   kIvfCodeLength = 43,      ///< float32[1]
+  kBinaryCentroids = 44,    ///< uint8[lists * bytes of a vector]
   kSparseBounds = 64,  ///< uint64[3 * (parts + 1)]
   kSparseTerms = 65,   ///< uint32[terms]
   kSparseSteps = 66,   ///< float32[terms]
