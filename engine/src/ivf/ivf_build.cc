@@ -346,6 +346,11 @@ Result<std::unique_ptr<Index>> IvfIndex::Load(const IndexFileReader& reader, Vec
   const size_t clusters = ListCount(header.spec, count);
   const size_t padded = Rotation::PaddedDim(header.dim);
   const BlockLayout layout = LayoutOf(header.spec, header.dim);
+  if (reader.Size(SectionId::kIvfMean) == 0) {
+    return Status::FailedPrecondition(StatusSubject::kIndex,
+                                      "the index file was written by an earlier version of the "
+                                      "format, without codes; drop the index and build it again");
+  }
   Lists lists;
   KITE_ASSIGN_OR_RETURN(lists.centroids,
                         reader.Read<float>(SectionId::kIvfCentroids, clusters * header.dim, mode));

@@ -5,8 +5,10 @@
 
 #include <bit>
 #include <cmath>
+#include <numeric>
 
 #include "base/half.h"
+#include "io/index_file.h"
 #include "kite/engine/index.h"
 #include "testing/test_data.h"
 
@@ -212,6 +214,32 @@ TEST(IvfIndexTest, CoarseQueriesOfRabitqStillFind) {
     EXPECT_GE(Recall(Metric::kL2, expected, MustSearch(*index, queries.queries(), params)), 0.97)
         << bits;
   }
+}
+
+TEST(IvfFileTest, FilesOfTheFirstWriterAreRefusedByTheirAge) {
+  const Dataset data = Clustered(200, 4, 5, 1);
+  // They had centroids, offsets and ids, and no codes.
+  const std::vector<float> centroids(4 * 4);
+  const std::vector<uint32_t> offsets = {0, 50, 100, 150, 200};
+  std::vector<uint32_t> ids(200);
+  std::iota(ids.begin(), ids.end(), 0);
+  IndexFileWriter writer({.spec = {.index_type = "IVF_FLAT", .params = {{"nlist", "4"}}},
+                          .dim = 4,
+                          .count = 200,
+                          .rows = 200});
+  writer.Add(SectionId::kIvfCentroids, std::span<const float>(centroids));
+  writer.Add(SectionId::kIvfOffsets, std::span<const uint32_t>(offsets));
+  writer.Add(SectionId::kIvfIds, std::span<const uint32_t>(ids));
+  std::string file;
+  ASSERT_TRUE(writer
+                  .Write([&](std::string_view bytes) {
+                    file += bytes;
+                    return Status();
+                  })
+                  .ok());
+  const Status status = Load(file, data.source(), LoadMode::kResident).status();
+  EXPECT_TRUE(status.Is(StatusKind::kFailedPrecondition, StatusSubject::kIndex)) << status;
+  EXPECT_NE(status.message().find("earlier version"), std::string::npos) << status;
 }
 
 }  // namespace
