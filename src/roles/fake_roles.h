@@ -90,6 +90,7 @@ class FakeDataNode : public DataNode {
   Result<FlushedSegments> Flush(const Context&, model::ChannelId) override {
     return FlushedSegments{};
   }
+  Status CheckCurrent(const Context&, const std::vector<model::ChannelId>&) override { return {}; }
   Result<int64_t> Position(model::ChannelId) override { return int64_t{0}; }
   Result<model::Timestamp> CloseTimestamp(const std::vector<model::ChannelId>&) override {
     return model::Timestamp();

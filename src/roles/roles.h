@@ -217,6 +217,9 @@ class DataNode {
   virtual Status Truncate(const Context&, model::ChannelId) = 0;
   virtual Status DropPartition(const Context&, model::ChannelId, model::PartitionId) = 0;
   virtual Result<FlushedSegments> Flush(const Context&, model::ChannelId) = 0;
+  /// Ok when what is here of these channels is all that was acknowledged. Unavailable: that cannot be told now, or
+  /// another server writes them. Before Position and CloseTimestamp, unless a read may be stale.
+  virtual Status CheckCurrent(const Context&, const std::vector<model::ChannelId>&) = 0;
   /// Position after everything acknowledged so far.
   virtual Result<int64_t> Position(model::ChannelId) = 0;
   /// A timestamp T that is closed: every acknowledged row of these channels is <= T, and nothing <= T comes later.

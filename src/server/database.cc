@@ -170,8 +170,12 @@ class Standalone final : public Database {
     node_options.segment_bytes_target = options_.segment_bytes_target;
     node_options.log_bytes_soft = std::min(node_options.log_bytes_soft, options_.log_bytes_max / 2);
     node_options.index_rows_min = options_.index_rows_min;
-    data_node_ = std::make_unique<roles::DataNodeImpl>(
-        roles::DataNodeDeps{meta_, log_, objects_, options_.clock, registry_, &maintain_, options_.warn}, node_options);
+    roles::DataNodeDeps node_deps{meta_, log_, objects_, options_.clock, registry_, &maintain_, options_.warn};
+    // A log in the data folder has no other owner: the folder is locked.
+    if (ownership_ != nullptr && options_.external.kafka) {
+      node_deps.surely_owner = [owner = ownership_.get()] { return owner->sure(); };
+    }
+    data_node_ = std::make_unique<roles::DataNodeImpl>(std::move(node_deps), node_options);
     index_node_ = std::make_unique<roles::IndexNodeImpl>(
         roles::IndexNodeDeps{objects_, &build_, options_.memory_bytes, used});
     query_node_ = std::make_unique<roles::QueryNodeImpl>(

@@ -5,6 +5,7 @@
 #include <random>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/sleep.h"
 
 namespace kite::server {
@@ -107,8 +108,24 @@ bool Ownership::lost(std::string* reason) const {
   return !lost_.empty();
 }
 
+bool Ownership::sure() const { return Clock::System()->BootNanos() < sure_until_; }
+
+/// The lease has begun at this time or later.
+void Ownership::SureFrom(int64_t boot_nanos) {
+  sure_until_ = boot_nanos + std::chrono::nanoseconds(options_.lease).count();
+}
+
+Status Ownership::Renew(const Context& context) {
+  const int64_t asked = Clock::System()->BootNanos();
+  KITE_RETURN_IF_ERROR(meta_->KeepAlive(context, lease_));
+  SureFrom(asked);
+  return {};
+}
+
 Status Ownership::Take(const Context& context) {
+  const int64_t asked = Clock::System()->BootNanos();
   KITE_ASSIGN_OR_RETURN(lease_, meta_->GrantLease(context, options_.lease));
+  SureFrom(asked);
   const auto patience = Context::Clock::now() + options_.lease + kLeaseEndMax;
   while (true) {
     const Result<int64_t> taken = meta_->Commit(
@@ -129,7 +146,7 @@ Status Ownership::Take(const Context& context) {
               "; stop that server, or give this one an etcd.rootPath of its own");
     }
     // The holder may have died a moment ago: then its lease ends. Ours must not, meanwhile.
-    KITE_RETURN_IF_ERROR(meta_->KeepAlive(context, lease_));
+    KITE_RETURN_IF_ERROR(Renew(context));
     if (!SleepFor(context, kPoll)) return context.Check();
   }
 }
@@ -166,6 +183,7 @@ Status Ownership::TakeAgain(const Context& context, int64_t seen_epoch) {
     epoch_ = entry->create_revision;
     return {};
   }
+  const int64_t asked = Clock::System()->BootNanos();
   KITE_ASSIGN_OR_RETURN(const store::LeaseId lease, meta_->GrantLease(context, options_.lease));
   KITE_ASSIGN_OR_RETURN(const int64_t epoch,
                         meta_->Commit(context, {{MetaCompare::Absent(kOwnerKey),
@@ -173,6 +191,7 @@ Status Ownership::TakeAgain(const Context& context, int64_t seen_epoch) {
                                                 {MetaOp::Put(kOwnerKey, Value(), lease)}}));
   lease_ = lease;
   epoch_ = epoch;
+  SureFrom(asked);
   return {};
 }
 
@@ -180,7 +199,7 @@ void Ownership::KeepAlive() {
   const milliseconds interval = options_.lease / 3;
   while (SleepFor(context_, interval)) {
     const int64_t epoch = epoch_;
-    const Status kept = meta_->KeepAlive(context_.WithTimeout(options_.lease), lease_);
+    const Status kept = Renew(context_.WithTimeout(options_.lease));
     if (kept.Is(StatusKind::kNotFound))
       (void)TakeAgain(context_.WithTimeout(options_.lease), epoch);
     std::string ignored;

@@ -42,6 +42,8 @@ class Ownership {
 
   /// The MetaStore whose every transaction is the owner's. Usable as long as this lives.
   [[nodiscard]] std::shared_ptr<store::MetaStore> store() { return fenced_; }
+  /// True while nobody else can have it, by this machine's clock: the lease was renewed so lately.
+  [[nodiscard]] bool sure() const;
   /// True, and who has it now, when another server took over.
   [[nodiscard]] bool lost(std::string* reason) const;
 
@@ -50,6 +52,8 @@ class Ownership {
   Ownership(std::shared_ptr<store::MetaStore> meta, OwnerOptions options);
 
   Status Take(const Context& context);
+  Status Renew(const Context& context);
+  void SureFrom(int64_t boot_nanos);
   Result<bool> RemoveDeadHolder(const Context& context, std::string* holder);
   /// Ok when the key is held, by `seen_epoch`'s successor or again.
   Status TakeAgain(const Context& context, int64_t seen_epoch);
@@ -62,6 +66,7 @@ class Ownership {
   const Context context_ = Context::Cancellable();
   std::atomic<int64_t> epoch_{0};
   std::atomic<store::LeaseId> lease_{0};
+  std::atomic<int64_t> sure_until_{0};  ///< nanoseconds since boot
   std::shared_ptr<store::MetaStore> fenced_;
   std::mutex take_mutex_;
   mutable std::mutex lost_mutex_;

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+
 #include "store/meta/memory_meta_store.h"
 
 namespace kite::server {
@@ -80,6 +83,62 @@ TEST_F(OwnershipTest, AnOwnerTakesItsKeyAgain) {
   const Status put = Put(*(*one)->store(), "a");
   EXPECT_TRUE(put.ok()) << put;
   EXPECT_TRUE(*meta_->Get(context_, "server/owner"));
+}
+
+/// Loses its leases when told to, as one that a network keeps away.
+class LosingStore final : public store::MetaStore {
+ public:
+  explicit LosingStore(std::shared_ptr<store::MetaStore> meta) : meta_(std::move(meta)) {}
+  Result<std::optional<store::MetaEntry>> Get(const Context& context,
+                                              const std::string& key) override {
+    KITE_RETURN_IF_ERROR(Check());
+    return meta_->Get(context, key);
+  }
+  Result<store::MetaPage> Range(const Context& context, const std::string& prefix,
+                                const std::string& after, size_t limit) override {
+    return meta_->Range(context, prefix, after, limit);
+  }
+  Result<int64_t> Commit(const Context& context, const store::MetaTxn& txn) override {
+    KITE_RETURN_IF_ERROR(Check());
+    return meta_->Commit(context, txn);
+  }
+  Result<std::unique_ptr<store::MetaWatch>> Watch(
+      const std::string& prefix, int64_t from_revision,
+      std::function<void(const std::vector<store::MetaEvent>&)> on_event) override {
+    return meta_->Watch(prefix, from_revision, std::move(on_event));
+  }
+  Result<store::LeaseId> GrantLease(const Context& context, milliseconds ttl) override {
+    KITE_RETURN_IF_ERROR(Check());
+    return meta_->GrantLease(context, ttl);
+  }
+  Status KeepAlive(const Context& context, store::LeaseId lease) override {
+    KITE_RETURN_IF_ERROR(Check());
+    return meta_->KeepAlive(context, lease);
+  }
+  Status RevokeLease(const Context& context, store::LeaseId lease) override {
+    return meta_->RevokeLease(context, lease);
+  }
+  std::atomic<bool> away{false};
+
+ private:
+  [[nodiscard]] Status Check() const {
+    return away ? Status::Unavailable(StatusSubject::kMeta, "away") : Status();
+  }
+  const std::shared_ptr<store::MetaStore> meta_;
+};
+
+TEST_F(OwnershipTest, WhoCannotRenewTheLeaseIsNotSureOfIt) {
+  const auto losing = std::make_shared<LosingStore>(meta_);
+  meta_ = losing;
+  const auto one = Acquire("one");
+  ASSERT_TRUE(one.ok()) << one.status();
+  while (!(*one)->sure()) std::this_thread::yield();
+  losing->away = true;
+  while ((*one)->sure()) std::this_thread::yield();
+  std::string reason;
+  EXPECT_FALSE((*one)->lost(&reason)) << reason;
+  losing->away = false;
+  while (!(*one)->sure()) std::this_thread::yield();
 }
 
 TEST_F(OwnershipTest, WhoWasReplacedWritesNothingAndKnowsBywhom) {

@@ -50,6 +50,11 @@ class LogWriter {
   /// disk), BackPressure (too much waits; later it may succeed), Unavailable (stopped or fenced).
   virtual Status Append(std::span<const std::string_view> pieces, Done done) = 0;
 
+  /// Asks the log whether this writer is still the one that counts: then nobody else has had a
+  /// record acknowledged since it was opened. Unavailable(Log): there is a newer one, or this one
+  /// has stopped; other errors: the log did not say.
+  virtual Status CheckCounts(const Context& context) = 0;
+
   [[nodiscard]] virtual Epoch epoch() const = 0;
 };
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -29,6 +31,13 @@ def etcd() -> Iterator[Stores]:
 @pytest.fixture(scope="module")
 def etcd_and_s3() -> Iterator[Stores]:
     servers = Stores(["etcd", "s3"])
+    yield servers
+    servers.stop()
+
+
+@pytest.fixture
+def all_three() -> Iterator[Stores]:
+    servers = Stores(["etcd", "kafka", "s3"])
     yield servers
     servers.stop()
 
@@ -124,6 +133,45 @@ def test_a_second_server_on_the_same_prefix_is_refused(etcd, private_server, con
     assert second.returncode == 3, second.stderr
     assert f"process {server.pid}" in second.stderr and "etcd.rootPath" in second.stderr
     simple(connection(server), "c")
+
+
+def test_an_owner_that_stood_still_and_was_replaced_answers_nothing_old(
+    all_three, private_server, connection, tmp_path
+):
+    """Its lease has run out by its own clock: before it answers it asks the log whether somebody else writes."""
+    settings = all_three.settings(tmp_path / "one")
+    one = private_server(data=tmp_path / "one", settings=settings)
+    client = connection(one)
+    simple(client, "c")
+    insert(client, "c", simple_rows(vectors(10, 8)))
+    os.kill(one.pid, signal.SIGSTOP)
+    try:
+        two = private_server(data=tmp_path / "two", settings=settings)  # when the lease has ended
+        newer = connection(two)
+        insert(newer, "c", simple_rows(vectors(5, 8, 2), first=10))
+    finally:
+        os.kill(one.pid, signal.SIGCONT)
+    with pytest.raises(MilvusException):
+        client.query("c", output_fields=["count(*)"], consistency_level="Strong", retry_times=0, timeout=30)
+    assert count(newer, "c") == 15
+    assert one.wait_exit() != 0
+    assert "took over" in one.log()
+
+
+def test_strong_reads_go_on_without_etcd(all_three, private_server, connection, tmp_path):
+    """The log tells that nobody else has taken over."""
+    data = tmp_path / "data"
+    server = private_server(data=data, settings=all_three.settings(data))
+    client = connection(server)
+    simple(client, "c")
+    insert(client, "c", simple_rows(vectors(10, 8)))
+    all_three.servers["etcd"].kill()
+    try:
+        wait_until(lambda: server.http_get("/readyz")[0] == 503, "etcd to be missed", 60)
+        insert(client, "c", simple_rows(vectors(5, 8, 2), first=10))
+        assert count(client, "c") == 15
+    finally:
+        all_three.servers["etcd"].start()
 
 
 def test_config_check_tries_each_store(etcd_and_s3, tmp_path):

@@ -47,6 +47,8 @@ struct DataNodeDeps {
   std::shared_ptr<channel::Registry> registry;
   Executor* background = nullptr;  ///< flush, compaction; outlives the node
   std::function<void(const std::string&)> warn;  ///< a line for the operator; may be empty
+  /// False: another server may have taken over by now, and the log is asked whether it has. Empty: nobody can.
+  std::function<bool()> surely_owner = {};
 };
 
 class DataNodeImpl final : public DataNode {
@@ -75,6 +77,7 @@ class DataNodeImpl final : public DataNode {
   Status Truncate(const Context&, model::ChannelId) override;
   Status DropPartition(const Context&, model::ChannelId, model::PartitionId) override;
   Result<FlushedSegments> Flush(const Context&, model::ChannelId) override;
+  Status CheckCurrent(const Context&, const std::vector<model::ChannelId>&) override;
   Result<int64_t> Position(model::ChannelId) override;
   Result<model::Timestamp> CloseTimestamp(const std::vector<model::ChannelId>&) override;
   Result<int64_t> CountRows(model::ChannelId, std::optional<model::PartitionId>) override;
@@ -91,6 +94,10 @@ class DataNodeImpl final : public DataNode {
   struct StreamWriter {
     std::mutex mutex;
     WriterPtr writer;  ///< guarded by mutex; null until used
+    /// A record was answered with "not known whether it was written". Until the stream was opened anew and read back,
+    /// nobody can tell what it holds.
+    std::atomic<bool> unsettled{false};
+    std::atomic<store::LogOffset> answered_until{0};  ///< all valid records before it were acknowledged or replayed
   };
   struct CompactionPlan;
   struct LiveObjects;
@@ -120,6 +127,8 @@ class DataNodeImpl final : public DataNode {
   bool IsOrphan(const std::string& key, const LiveObjects& live) const;
   void BreakStream(uint32_t stream, const Status& cause);
   Result<WriterPtr> WriterOf(uint32_t stream);
+  Status ReadBack(uint32_t stream);
+  Status CheckStillOwned(const Context& context, uint32_t stream);
   Status ApplyRecord(store::LogRecord record);
 
   // flush.cc

@@ -133,6 +133,7 @@ class DataNodeTest : public ::testing::Test {
     deps.clock = Clock::System();
     deps.registry = registry_;
     deps.background = &background_;
+    deps.surely_owner = surely_owner_;
     node_ = std::make_unique<DataNodeImpl>(std::move(deps), options_);
     node_->SetPeers({&root_, &index_, nullptr});
     ASSERT_TRUE(node_->OpenChannel(Context(), root_.collection, 0).ok());
@@ -223,6 +224,7 @@ class DataNodeTest : public ::testing::Test {
   DataNodeOptions options_;
   std::shared_ptr<store::MetaStore> meta_;
   std::shared_ptr<store::LogStore> log_;
+  std::function<bool()> surely_owner_;
   const std::shared_ptr<store::FaultPolicy> object_faults_ = std::make_shared<store::FaultPolicy>();
   std::shared_ptr<store::ObjectStore> objects_;
   FakeRootCoord root_;
@@ -584,6 +586,53 @@ TEST_F(DataNodeTest, ALogThatHasLostFilesBreaksItsCollections) {
   // New entries would be taken for some that the manifest has already.
   const Status status = Write({{2, 20}}).status();
   EXPECT_TRUE(status.Is(StatusKind::kCorruption)) << status;
+}
+
+TEST_F(DataNodeTest, AnUnknownOutcomeIsFoundOutBeforeTheNextRead) {
+  const auto faults = std::make_shared<store::FaultPolicy>();
+  log_ = store::MakeFaulty(std::move(*store::OpenMemoryLogStore()), faults);
+  Open();
+  ASSERT_TRUE(Write({{1, 10}}).ok());
+  faults->FailNth(store::StoreCall::kWrite, 1, store::Fault::kAfter);
+  const Status unknown = Write({{2, 20}}).status();
+  EXPECT_TRUE(unknown.Is(StatusKind::kIoError, StatusSubject::kLog)) << unknown;
+  faults->FailNth(store::StoreCall::kOpen, 1, store::Fault::kBefore);
+  const Status not_yet = node_->CheckCurrent(Context(), {channel_});
+  EXPECT_TRUE(not_yet.Is(StatusKind::kUnavailable)) << not_yet;
+  const Status current = node_->CheckCurrent(Context(), {channel_});
+  EXPECT_TRUE(current.ok()) << current;
+  EXPECT_EQ(Rows(), (RowMap{{1, 10}, {2, 20}}));
+  ASSERT_TRUE(Write({{3, 30}}).ok());
+  EXPECT_EQ(Rows(), (RowMap{{1, 10}, {2, 20}, {3, 30}}));
+  Open();
+  EXPECT_EQ(Rows(), (RowMap{{1, 10}, {2, 20}, {3, 30}})) << "a restart changes nothing";
+}
+
+TEST_F(DataNodeTest, AnUnknownOutcomeIsFoundOutBeforeTheNextWrite) {
+  const auto faults = std::make_shared<store::FaultPolicy>();
+  log_ = store::MakeFaulty(std::move(*store::OpenMemoryLogStore()), faults);
+  Open();
+  faults->FailNth(store::StoreCall::kWrite, 1, store::Fault::kAfter);
+  EXPECT_FALSE(Write({{2, 20}}).ok());
+  ASSERT_TRUE(Write({{2, 21}}, /*upsert=*/true).ok());
+  EXPECT_EQ(Rows(), (RowMap{{2, 21}}));
+  Open();
+  EXPECT_EQ(Rows(), (RowMap{{2, 21}}));
+}
+
+TEST_F(DataNodeTest, AnOwnerThatIsNotSureAsksTheLog) {
+  bool sure = false;
+  surely_owner_ = [&sure] { return sure; };
+  Open();
+  EXPECT_TRUE(node_->CheckCurrent(Context(), {channel_}).ok()) << "never written";
+  ASSERT_TRUE(Write({{1, 10}}).ok());
+  EXPECT_TRUE(node_->CheckCurrent(Context(), {channel_}).ok());
+  constexpr store::Epoch kOfAnother = 1'000'000;
+  ASSERT_TRUE(log_->OpenWriter(Context(), 0, kOfAnother).ok());
+  const Status replaced = node_->CheckCurrent(Context(), {channel_});
+  EXPECT_TRUE(replaced.Is(StatusKind::kUnavailable, StatusSubject::kLog)) << replaced;
+  EXPECT_NE(replaced.message().find("another server"), std::string::npos) << replaced;
+  surely_owner_ = nullptr;
 }
 
 TEST_F(DataNodeTest, WritesGoOnAfterAFailedSync) {

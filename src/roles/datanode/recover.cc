@@ -109,13 +109,68 @@ Status DataNodeImpl::Start(const Context& context) {
 Result<DataNodeImpl::WriterPtr> DataNodeImpl::WriterOf(uint32_t stream) {
   StreamWriter& slot = *writers_[stream];
   std::lock_guard lock(slot.mutex);
-  if (slot.writer == nullptr) {
-    store::MetaTxn own;
-    own.ops.push_back(store::MetaOp::Put("stream/" + std::to_string(stream) + "/owner", "1"));
-    KITE_ASSIGN_OR_RETURN(const int64_t epoch, deps_.meta->Commit(Context(), own));
-    KITE_ASSIGN_OR_RETURN(slot.writer, deps_.log->OpenWriter(Context(), stream, epoch));
+  if (slot.writer != nullptr && !slot.unsettled) return slot.writer;
+  slot.writer = nullptr;
+  store::MetaTxn own;
+  own.ops.push_back(store::MetaOp::Put("stream/" + std::to_string(stream) + "/owner", "1"));
+  KITE_ASSIGN_OR_RETURN(const int64_t epoch, deps_.meta->Commit(Context(), own));
+  KITE_ASSIGN_OR_RETURN(const WriterPtr writer, deps_.log->OpenWriter(Context(), stream, epoch));
+  // What the writer before was given is in the log by now, or never will be.
+  if (slot.unsettled.exchange(false)) {
+    const Status read = ReadBack(stream);
+    if (!read.ok()) {
+      slot.unsettled = true;
+      return read;
+    }
   }
+  slot.writer = writer;
   return slot.writer;
+}
+
+/// Applies what the log holds of records whose outcome was not known. The caller keeps others from writing the stream.
+Status DataNodeImpl::ReadBack(uint32_t stream) {
+  std::vector<OwnedPtr> all = All();
+  std::erase_if(all, [stream](const OwnedPtr& owned) { return owned->channel->stream() != stream; });
+  for (const OwnedPtr& owned : all) Drain(*owned);
+  KITE_ASSIGN_OR_RETURN(const store::StreamInfo info, deps_.log->Info(Context(), stream));
+  store::LogOffset next = writers_[stream]->answered_until;
+  KITE_RETURN_IF_ERROR(ReplayUntil(Context(), stream, info.end, &next));
+  writers_[stream]->answered_until = next;
+  for (const OwnedPtr& owned : all) {
+    if (owned->channel->dirty()) AfterWrite(owned);
+  }
+  return {};
+}
+
+Status DataNodeImpl::CheckCurrent(const Context& context, const std::vector<model::ChannelId>& ids) {
+  const bool surely_owner = !deps_.surely_owner || deps_.surely_owner();
+  for (const model::ChannelId id : ids) {
+    KITE_ASSIGN_OR_RETURN(const OwnedPtr owned, Find(id));
+    const uint32_t stream = owned->channel->stream();
+    if (writers_[stream]->unsettled) {
+      KITE_RETURN_IF_ERROR(
+          WriterOf(stream).status().WithContext("whether a write of the collection happened is not known yet"));
+    }
+    if (!surely_owner) {
+      KITE_RETURN_IF_ERROR(
+          CheckStillOwned(context, stream).WithContext("another server may have taken over the collection"));
+    }
+  }
+  return {};
+}
+
+/// Who writes a stream has opened it first: the log knows, also when the MetaStore cannot be asked.
+Status DataNodeImpl::CheckStillOwned(const Context& context, uint32_t stream) {
+  WriterPtr writer;
+  {
+    std::lock_guard lock(writers_[stream]->mutex);
+    writer = writers_[stream]->writer;
+  }
+  if (writer != nullptr) return writer->CheckCounts(context);
+  KITE_ASSIGN_OR_RETURN(const store::StreamInfo info, deps_.log->Info(context, stream));
+  if (info.end <= writers_[stream]->answered_until) return {};
+  return Status::Unavailable(StatusSubject::kLog,
+                             "stream " + std::to_string(stream) + " of the log has records of somebody else");
 }
 
 /// The collections of a damaged stream answer with the cause; the others go on.
@@ -163,11 +218,14 @@ Status DataNodeImpl::ReplayStream(const Context& context, uint32_t stream) {
   KITE_RETURN_IF_ERROR(CheckCheckpoints(stream, info.end));
   store::LogOffset next = info.begin;
   KITE_RETURN_IF_ERROR(ReplayUntil(context, stream, info.end, &next));
+  writers_[stream]->answered_until = next;
   if (info.end == 0) return {};  // never written; its writer is opened by the first write
   // Nothing can come after ours but what is read then. Most was read before: a log that is on a server is read once.
   KITE_RETURN_IF_ERROR(WriterOf(stream).status());
   KITE_ASSIGN_OR_RETURN(info, deps_.log->Info(context, stream));
-  return ReplayUntil(context, stream, info.end, &next);
+  KITE_RETURN_IF_ERROR(ReplayUntil(context, stream, info.end, &next));
+  writers_[stream]->answered_until = next;
+  return {};
 }
 
 /// Also an empty stream is read: its only file may be damaged.
@@ -191,6 +249,7 @@ Status DataNodeImpl::ApplyRecord(store::LogRecord record) {
   const Result<OwnedPtr> owned = Find(entry->channel);
   if (!owned.ok()) return {};  // of a dropped collection
   channel::Channel& channel = *(*owned)->channel;
+  std::lock_guard drain((*owned)->drain_mutex);
   if (record.offset < channel.applied() || !channel.status().ok()) return {};
   // A failure breaks this channel only.
   const Result<int64_t> applied = channel.Apply(record.offset, *entry);

@@ -152,11 +152,15 @@ Result<std::shared_ptr<PendingWrite>> DataNodeImpl::AppendLocked(OwnedChannel& o
     std::lock_guard pending_lock(owned.pending_mutex);
     owned.pending.push_back(pending);
   }
-  const auto done = [pending](const Result<store::LogOffset>& offset) {
+  StreamWriter& slot = *writers_[owned.channel->stream()];
+  const auto done = [pending, &slot](const Result<store::LogOffset>& offset) {
     if (offset.ok()) {
       pending->offset = *offset;
+      slot.answered_until = *offset + 1;
     } else {
       pending->status = offset.status();
+      // Before anybody hears of it.
+      if (offset.status().Is(StatusKind::kIoError, StatusSubject::kLog)) slot.unsettled = true;
     }
     pending->state.store(offset.ok() ? PendingWrite::kDurable : PendingWrite::kFailed);
     pending->state.notify_all();
@@ -199,7 +203,8 @@ void DataNodeImpl::Drain(OwnedChannel& owned) {
     }
     const int state = head->state.load();
     if (state == PendingWrite::kQueued) return;
-    if (state == PendingWrite::kDurable) {
+    // One that was read back first is applied already.
+    if (state == PendingWrite::kDurable && head->offset >= owned.channel->applied()) {
       const Result<int64_t> deleted = owned.channel->Apply(head->offset, head->entry);
       if (deleted.ok()) {
         head->deleted = *deleted;

@@ -19,6 +19,7 @@ Result<model::MutationResult> ProxyImpl::ReadModifyWrite(
   for (uint32_t shard = 0; shard < collection.shards(); ++shard) plan.channels.push_back({collection.id, shard});
   Status conflict;
   for (int attempt = 0; attempt < kConflictTries; ++attempt) {
+    KITE_RETURN_IF_ERROR(deps_.data_node->CheckCurrent(context, plan.channels));
     KITE_ASSIGN_OR_RETURN(plan.pinned, deps_.data_node->CloseTimestamp(plan.channels));
     const Result<QueryRows> rows = deps_.query_node->Query(context, plan);
     if (rows.status().Is(StatusKind::kFailedPrecondition, StatusSubject::kChannel)) {

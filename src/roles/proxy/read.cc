@@ -58,6 +58,12 @@ Result<ProxyImpl::ReadTarget> ProxyImpl::ResolveRead(const Context& context, con
   for (uint32_t shard = 0; shard < target.collection->shards(); ++shard) {
     target.channels.push_back({target.collection->id, shard});
   }
+  const model::ConsistencyLevel level = consistency.use_collection_default || !consistency.level
+                                            ? target.collection->consistency
+                                            : *consistency.level;
+  if (is_iterator || level != model::ConsistencyLevel::kEventually) {
+    KITE_RETURN_IF_ERROR(deps_.data_node->CheckCurrent(context, target.channels));
+  }
   if (is_iterator) {
     if (consistency.guarantee > kGuaranteeLevels) {
       target.pinned = model::Timestamp(consistency.guarantee);
@@ -66,9 +72,6 @@ Result<ProxyImpl::ReadTarget> ProxyImpl::ResolveRead(const Context& context, con
       target.pinned = target.session;
     }
   }
-  const model::ConsistencyLevel level = consistency.use_collection_default || !consistency.level
-                                            ? target.collection->consistency
-                                            : *consistency.level;
   if (level == model::ConsistencyLevel::kEventually) return target;
   for (const model::ChannelId channel : target.channels) {
     KITE_ASSIGN_OR_RETURN(const int64_t position, deps_.data_node->Position(channel));

@@ -175,8 +175,12 @@ TEST_P(LogStoreConformance, SurvivesARestart) {
 TEST_P(LogStoreConformance, AFencedWriterDoesNotCount) {
   const auto old_writer = Writer(0, 1);
   ASSERT_TRUE(Append(*old_writer, "old").ok());
+  EXPECT_TRUE(old_writer->CheckCounts(context_).ok());
   const auto new_writer = Writer(0, 2);
   EXPECT_EQ(new_writer->epoch(), 2);
+  const Status fenced = old_writer->CheckCounts(context_);
+  EXPECT_TRUE(fenced.Is(StatusKind::kUnavailable, StatusSubject::kLog)) << fenced;
+  EXPECT_TRUE(new_writer->CheckCounts(context_).ok());
   const Result<LogOffset> late = Append(*old_writer, "late");
   EXPECT_FALSE(late.ok());
   ASSERT_TRUE(Append(*new_writer, "new").ok());

@@ -62,6 +62,10 @@ class FaultyLogWriter final : public LogWriter {
         done(Status::IoError(StatusSubject::kLog, "an injected failure: the outcome is unknown"));
     });
   }
+  Status CheckCounts(const Context& context) override {
+    return WithFaults(*policy_, StoreCall::kRead, StatusSubject::kLog,
+                      [&] { return writer_->CheckCounts(context); });
+  }
   [[nodiscard]] Epoch epoch() const override { return writer_->epoch(); }
 
  private:

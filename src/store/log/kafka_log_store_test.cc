@@ -100,8 +100,10 @@ TEST_F(KafkaLogStoreTest, WhatAFencedOwnerAppendsLateIsVoid) {
   const auto new_store = Open();
   const auto old_writer = Writer(*old_store, 1);
   ASSERT_TRUE(Append(*old_writer, "old").ok());
+  EXPECT_TRUE(old_writer->CheckCounts(context_).ok());
   // To the old process this is invisible: it has a connection and a producer of its own.
   const auto new_writer = Writer(*new_store, 2);
+  EXPECT_TRUE(old_writer->CheckCounts(context_).Is(StatusKind::kUnavailable));
   std::vector<std::promise<Result<LogOffset>>> late(3);
   for (auto& outcome : late) {
     const std::string_view payload = "late";

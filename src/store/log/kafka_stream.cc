@@ -15,6 +15,7 @@ class WriterHandle final : public LogWriter {
   Status Append(std::span<const std::string_view> pieces, Done done) override {
     return writer_->Append(pieces, std::move(done));
   }
+  Status CheckCounts(const Context& context) override { return writer_->CheckCounts(context); }
   [[nodiscard]] Epoch epoch() const override { return epoch_; }
 
  private:

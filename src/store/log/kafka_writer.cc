@@ -166,6 +166,16 @@ Status KafkaWriter::SendRecord(std::vector<KafkaValue> parts, size_t payload_byt
   return {};
 }
 
+Status KafkaWriter::CheckCounts(const Context& context) {
+  {
+    const std::lock_guard lock(mutex_);
+    KITE_RETURN_IF_ERROR(refused_);
+  }
+  KITE_RETURN_IF_ERROR(partition_->ScanToEnd(context));
+  if (partition_->history().AtTurn(id_)) return {};
+  return StatusOf(StatusKind::kUnavailable, "has a newer writer: this one is fenced");
+}
+
 void KafkaWriter::Retire(const std::string& why) {
   const std::lock_guard lock(mutex_);
   if (refused_.ok()) refused_ = StatusOf(StatusKind::kUnavailable, why);

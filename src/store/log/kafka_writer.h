@@ -33,6 +33,8 @@ class KafkaWriter {
   KafkaWriter& operator=(const KafkaWriter&) = delete;
 
   Status Append(std::span<const std::string_view> pieces, LogWriter::Done done);
+  /// As LogWriter::CheckCounts.
+  Status CheckCounts(const Context& context);
   /// Takes no more: every Append is Unavailable and says `why` ("has a newer writer").
   void Retire(const std::string& why);
   /// Retires, answers for all that is pending (waits for it about as long as a request may take)

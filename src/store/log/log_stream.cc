@@ -22,6 +22,10 @@ class StreamWriter final : public LogWriter {
   Status Append(std::span<const std::string_view> pieces, Done done) override {
     return stream_->Append(generation_, pieces, std::move(done));
   }
+  Status CheckCounts(const Context& context) override {
+    KITE_RETURN_IF_ERROR(context.Check());
+    return stream_->CheckWriter(generation_);
+  }
   [[nodiscard]] Epoch epoch() const override { return epoch_; }
 
  private:
@@ -129,18 +133,26 @@ Status LogStream::Append(uint64_t generation, std::span<const std::string_view> 
   }
   const uint32_t payload_crc = LogPayloadCrc(pieces);
   const std::lock_guard lock(mutex_);
-  KITE_RETURN_IF_ERROR(CheckOpen());
-  if (generation != generation_) {
-    return AboutLog(StatusKind::kUnavailable, stream_, "has a newer writer: this one is fenced");
-  }
-  if (!stopped_.ok()) {
-    return AboutLog(StatusKind::kUnavailable, stream_,
-                    "has stopped after a failure: " + stopped_.message());
-  }
+  KITE_RETURN_IF_ERROR(CheckWriterLocked(generation));
   KITE_RETURN_IF_ERROR(space_->Check(LogRecordBytes(payload_bytes)));
   const LogRecordHeader header{.payload_bytes = static_cast<uint32_t>(payload_bytes),
                                .epoch = epoch_};
   return AppendRecord(header, payload_crc, pieces, std::move(done));
+}
+
+Status LogStream::CheckWriter(uint64_t generation) const {
+  const std::lock_guard lock(mutex_);
+  return CheckWriterLocked(generation);
+}
+
+Status LogStream::CheckWriterLocked(uint64_t generation) const {
+  KITE_RETURN_IF_ERROR(CheckOpen());
+  if (generation != generation_) {
+    return AboutLog(StatusKind::kUnavailable, stream_, "has a newer writer: this one is fenced");
+  }
+  if (stopped_.ok()) return {};
+  return AboutLog(StatusKind::kUnavailable, stream_,
+                  "has stopped after a failure: " + stopped_.message());
 }
 
 Status LogStream::AppendRecord(const LogRecordHeader& header, uint32_t payload_crc,

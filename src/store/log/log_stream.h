@@ -57,6 +57,8 @@ class LogStream : public std::enable_shared_from_this<LogStream> {
   Result<std::unique_ptr<LogWriter>> OpenWriter(const Context& context, Epoch epoch);
   Status Append(uint64_t generation, std::span<const std::string_view> pieces,
                 LogWriter::Done done);
+  /// As LogWriter::CheckCounts.
+  Status CheckWriter(uint64_t generation) const;
   Result<std::vector<LogRecord>> Read(const Context& context, LogOffset from, size_t bytes_max,
                                       LogOffset* next);
   Status WaitBeyond(const Context& context, LogOffset offset);
@@ -76,6 +78,7 @@ class LogStream : public std::enable_shared_from_this<LogStream> {
   [[nodiscard]] LogFile& active_file() { return files_.back(); }
   [[nodiscard]] LogCursor EndCursor() const;
   [[nodiscard]] Status CheckOpen() const;
+  [[nodiscard]] Status CheckWriterLocked(uint64_t generation) const;
 
   Status AppendRecord(const LogRecordHeader& header, uint32_t payload_crc,
                       std::span<const std::string_view> pieces, LogWriter::Done done);
@@ -102,7 +105,7 @@ class LogStream : public std::enable_shared_from_this<LogStream> {
   const uint64_t file_bytes_max_;
   const std::shared_ptr<LogSpace> space_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable work_;  ///< for the sync thread
   std::condition_variable_any
       changed_;  ///< durable_end_, stopped_, stop_finished_ or closing_ changed
