@@ -172,6 +172,33 @@ TEST_P(IndexTest, NullableRowsAndFilters) {
   }
 }
 
+TEST_P(IndexTest, QueriesOfOneCallGetTheHitsThatEachGetsAlone) {
+  Dataset data = Clustered(1500, 12, 10, 15);
+  data.rows = 2000;
+  for (Row row = 0; data.row_of.size() < data.count(); ++row) {
+    if (row % 4 != 2) data.row_of.push_back(row);
+  }
+  const Dataset queries = Clustered(37, 12, 10, 15, 1);
+  const auto index = MustBuild(small_spec(), data.source());
+  Bits out(2000);
+  for (Row row = 0; row < 2000; ++row) {
+    if (row % 3 == 0) out.Set(row);
+  }
+  const SearchParams best{.k = 7};
+  SearchParams after = best;
+  after.after = MustSearch(*index, queries.queries(), best)[0][3];
+  for (const SearchParams& params : {best, after}) {
+    for (const Filter& filter : {Filter{}, FilterOut(out)}) {
+      const auto together = MustSearch(*index, queries.queries(), params, filter);
+      ASSERT_EQ(together.size(), queries.count());
+      for (size_t q = 0; q < queries.count(); ++q) {
+        const QuerySet query{reinterpret_cast<const std::byte*>(queries.vector(q)), 1};
+        EXPECT_TRUE(SameHits({together[q]}, MustSearch(*index, query, params, filter))) << q;
+      }
+    }
+  }
+}
+
 TEST_P(IndexTest, RangeSearch) {
   const Dataset data = Clustered(3000, 8, 20, 6);
   const Dataset queries = Clustered(20, 8, 20, 6, 1);

@@ -89,6 +89,31 @@ void FlatSearch(benchmark::State& state, Metric metric) {
   state.counters["of_read_bandwidth"] = fastest / searching;
 }
 
+/// Several queries in one call: the time of each.
+void FlatBatch(benchmark::State& state) {
+  const auto dim = static_cast<uint32_t>(state.range(0));
+  const auto queries = static_cast<size_t>(state.range(1));
+  const std::vector<float>& values = Values();
+  const size_t rows = values.size() / dim;
+  const VectorSource source{.dim = dim,
+                            .count = rows,
+                            .rows = rows,
+                            .data = reinterpret_cast<const std::byte*>(values.data())};
+  InlineExecutor executor;
+  const auto index =
+      Build(Context(), {.index_type = "FLAT", .metric = Metric::kL2}, source, executor, {});
+  if (!index.ok()) return state.SkipWithError(index.status().message().c_str());
+  Scratch scratch;
+  for (auto _ : state) {
+    const double start = CpuSeconds();
+    const Status status = (*index)->Search(
+        Context(), {source.data, queries}, {.k = 10}, {}, scratch,
+        [](size_t, std::span<const Neighbor> hits) { benchmark::DoNotOptimize(hits.data()); });
+    if (!status.ok()) return state.SkipWithError(status.message().c_str());
+    state.SetIterationTime((CpuSeconds() - start) / static_cast<double>(queries));
+  }
+}
+
 void Sizes(benchmark::internal::Benchmark* benchmark) {
   benchmark->Arg(96)->Arg(128)->Arg(384)->Arg(768)->Arg(1536)->UseManualTime()->Unit(
       benchmark::kMillisecond);
@@ -96,6 +121,11 @@ void Sizes(benchmark::internal::Benchmark* benchmark) {
 BENCHMARK_CAPTURE(FlatSearch, L2, Metric::kL2)->Apply(Sizes);
 BENCHMARK_CAPTURE(FlatSearch, IP, Metric::kIP)->Apply(Sizes);
 BENCHMARK_CAPTURE(FlatSearch, COSINE, Metric::kCosine)->Apply(Sizes);
+
+BENCHMARK(FlatBatch)
+    ->ArgsProduct({{128, 384}, {1, 10, 100}})
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace kite::engine

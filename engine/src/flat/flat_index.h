@@ -16,6 +16,7 @@ class FlatIndex final : public DenseIndex {
   [[nodiscard]] double ApproximateCost(const SearchJob& /*job*/, size_t /*wanted*/) const override {
     return std::numeric_limits<double>::infinity();
   }
+  [[nodiscard]] bool AlwaysScans() const override { return true; }
   Result<bool> Approximate(const SearchJob& /*job*/, size_t /*wanted*/) const override {
     return false;
   }

@@ -214,7 +214,7 @@ TEST_P(FlatTypesTest, SaveAndLoad) {
 TEST_P(FlatTypesTest, GrowingVectorsGiveFlatsHits) {
   TypedData data(type(), kRows, 8);
   data.SetZero(9);
-  const TypedData queries(type(), 5, 9);
+  const TypedData queries(type(), 21, 9);
   GrowingVectors growing(type(), kDim);
   growing.Append(data.bytes.data(), 100, nullptr);
   growing.Append(data.bytes.data() + 100 * data.row_bytes, kRows - 100, nullptr);

@@ -201,6 +201,11 @@ Status GrowingVectors::Search(const Context& context, Metric metric, size_t rows
   Scratch::Impl& buffers = scratch.impl();
   const Survivors survivors = CountSurvivors(filter, rows, rows);
   Pacer pacer(context, self.vector_bytes);
+  if (queries.count > 1 && !params.group_of) {
+    const VectorMatrix matrix(self.type, self.dim);
+    return ScanBatch({context, params, filter, window, survivors, metric, matrix, pacer, buffers},
+                     queries, blocks, sink);
+  }
   const std::byte* query = queries.data;
   for (size_t q = 0; q < queries.count; ++q, query += self.vector_bytes) {
     Scorer scorer(ActiveKernels(), metric, VectorMatrix(self.type, self.dim), query,

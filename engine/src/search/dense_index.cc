@@ -15,6 +15,12 @@ Status DenseIndex::Search(const Context& context, const QuerySet& queries,
   const std::byte* query = queries.data;
   const Survivors survivors = CountSurvivors(filter, vectors_.count(), rows());
   Pacer pacer(context, matrix.row_bytes);
+  if (queries.count > 1 && AlwaysScans() && !params.group_of) {
+    const VectorBlock block = vectors_.block();
+    return ScanBatch(
+        {context, params, filter, window, survivors, metric(), matrix, pacer, buffers}, queries,
+        {&block, 1}, sink);
+  }
   for (size_t q = 0; q < queries.count; ++q, query += matrix.row_bytes) {
     Scorer scorer(ActiveKernels(), metric(), matrix, query, buffers.normalized);
     const SearchJob job{params, filter, window, survivors, scorer, pacer, buffers};

@@ -35,6 +35,9 @@ class DenseIndex : public Index {
   /// use it.
   [[nodiscard]] virtual double ApproximateCost(const SearchJob& job, size_t wanted) const = 0;
 
+  /// Every search scans, so that several queries share one pass.
+  [[nodiscard]] virtual bool AlwaysScans() const { return false; }
+
   /// scratch.hits = the best hits in the job's window that the index finds, best first: `wanted` or
   /// more. Fewer only when the window has no more. False when the index cannot say so (or has spent
   /// as much as a scan costs); the caller then scans.

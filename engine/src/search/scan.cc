@@ -7,15 +7,23 @@
 namespace kite::engine {
 namespace {
 
-void ScanDense(const SearchJob& job, const VectorBlock& block, TopK& top) {
+/// One of the queries of a pass.
+struct Scanning {
+  Scorer& scorer;
+  TopK top;
+};
+
+void ScanDense(const SearchJob& job, const VectorBlock& block, std::span<Scanning> queries) {
   std::vector<float>& keys = job.scratch.keys;
   const size_t batch = job.pacer.batch();
   keys.resize(batch);
   for (size_t begin = 0; begin < block.count; begin += batch) {
     const size_t n = std::min(batch, block.count - begin);
-    job.scorer.Block(begin, n, keys.data());
-    for (size_t i = 0; i < n; ++i) top.Add(PackHit(keys[i], block.RowOf(begin + i)));
-    if (!job.pacer.Spend(n)) return;
+    for (Scanning& query : queries) {
+      query.scorer.Block(begin, n, keys.data());
+      for (size_t i = 0; i < n; ++i) query.top.Add(PackHit(keys[i], block.RowOf(begin + i)));
+      if (!job.pacer.Spend(n)) return;
+    }
   }
 }
 
@@ -50,7 +58,7 @@ void GatherByWords(const Filter& filter, Row first_row, size_t begin, size_t end
   ids.resize(static_cast<size_t>(out - ids.data()));
 }
 
-void ScanGathered(const SearchJob& job, const VectorBlock& block, TopK& top) {
+void ScanGathered(const SearchJob& job, const VectorBlock& block, std::span<Scanning> queries) {
   std::vector<float>& keys = job.scratch.keys;
   std::vector<uint32_t>& ids = job.scratch.ids;
   const size_t batch = job.pacer.batch();
@@ -59,12 +67,31 @@ void ScanGathered(const SearchJob& job, const VectorBlock& block, TopK& top) {
     GatherSurvivors(job.filter, block, begin, std::min(begin + kRowsPerGather, block.count), ids);
     for (size_t i = 0; i < ids.size(); i += batch) {
       const size_t n = std::min(batch, ids.size() - i);
-      job.scorer.Ids(ids.data() + i, n, keys.data());
-      for (size_t j = 0; j < n; ++j) top.Add(PackHit(keys[j], block.RowOf(ids[i + j])));
-      if (!job.pacer.Spend(n)) return;
+      for (Scanning& query : queries) {
+        query.scorer.Ids(ids.data() + i, n, keys.data());
+        for (size_t j = 0; j < n; ++j) {
+          query.top.Add(PackHit(keys[j], block.RowOf(ids[i + j])));
+        }
+        if (!job.pacer.Spend(n)) return;
+      }
     }
     if (!job.pacer.Spend(1)) return;
   }
+}
+
+/// Fills the queries' buffers, in no order.
+Status Scan(const SearchJob& job, std::span<const VectorBlock> blocks,
+            std::span<Scanning> queries) {
+  for (const VectorBlock& block : blocks) {
+    for (Scanning& query : queries) query.scorer.SetMatrix(block.matrix);
+    if (job.filter.empty() && !block.has_nulls) {
+      ScanDense(job, block, queries);
+    } else {
+      ScanGathered(job, block, queries);
+    }
+    KITE_RETURN_IF_ERROR(job.pacer.status());
+  }
+  return {};
 }
 
 }  // namespace
@@ -89,22 +116,45 @@ Status ScanAll(const SearchJob& job, std::span<const VectorBlock> blocks) {
   const size_t k = groups ? job.survivors.max : std::min(job.params.k, job.survivors.max);
   job.scratch.hits.clear();
   if (k == 0) return job.pacer.status();
-  TopK top(k, job.window, groups ? job.scratch.order : job.scratch.hits);
-  for (const VectorBlock& block : blocks) {
-    job.scorer.SetMatrix(block.matrix);
-    if (job.filter.empty() && !block.has_nulls) {
-      ScanDense(job, block, top);
-    } else {
-      ScanGathered(job, block, top);
-    }
-    KITE_RETURN_IF_ERROR(job.pacer.status());
-  }
+  Scanning query{job.scorer, TopK(k, job.window, groups ? job.scratch.order : job.scratch.hits)};
+  KITE_RETURN_IF_ERROR(Scan(job, blocks, {&query, 1}));
   if (groups) {
     SelectGroups(job.scratch.order, job.params, job.scratch.hits);
   } else {
-    top.Finish();
+    query.top.Finish();
   }
   return {};
+}
+
+Status ScanBatch(const ScanTask& task, const QuerySet& queries, std::span<const VectorBlock> blocks,
+                 const Sink& sink) {
+  std::vector<BatchQuery>& buffers = task.scratch.batch;
+  const size_t k = std::min(task.params.k, task.survivors.max);
+  buffers.resize(std::max(buffers.size(), std::min(queries.count, kBatchQueries)));
+  for (size_t first = 0; first < queries.count; first += kBatchQueries) {
+    const size_t n = std::min(kBatchQueries, queries.count - first);
+    std::vector<Scorer> scorers;
+    std::vector<Scanning> scanning;
+    scorers.reserve(n);
+    scanning.reserve(n);
+    for (size_t i = 0; i < n; ++i) {
+      const std::byte* const query = queries.data + (first + i) * task.matrix.row_bytes;
+      scorers.emplace_back(ActiveKernels(), task.metric, task.matrix, query, buffers[i].normalized);
+      scanning.push_back({scorers[i], TopK(k, task.window, buffers[i].hits)});
+    }
+    if (k > 0) {
+      const SearchJob job{task.params, task.filter,  task.window, task.survivors,
+                          scorers[0],  task.pacer, task.scratch};
+      KITE_RETURN_IF_ERROR(Scan(job, blocks, scanning));
+    }
+    for (size_t i = 0; i < n; ++i) {
+      scanning[i].top.Finish();
+      task.scratch.hits.swap(buffers[i].hits);
+      Deliver(task.metric, task.scratch, first + i, sink);
+      KITE_RETURN_IF_ERROR(task.context.Check());
+    }
+  }
+  return task.pacer.status();
 }
 
 }  // namespace kite::engine

@@ -19,4 +19,25 @@ void GatherSurvivors(const Filter& filter, const VectorBlock& block, size_t begi
 /// scratch.hits = the job's best hits over all blocks: params.k, or groups of them.
 Status ScanAll(const SearchJob& job, std::span<const VectorBlock> blocks);
 
+/// Queries that are scanned for in one pass: each part of the vectors is read from memory once and
+/// scored for all of them while it is in the cache.
+inline constexpr size_t kBatchQueries = 16;
+
+/// What the queries of one Search call share.
+struct ScanTask {
+  const Context& context;
+  const SearchParams& params;  ///< without groups
+  const Filter& filter;
+  const HitWindow window;
+  const Survivors survivors;
+  const Metric metric;
+  const VectorMatrix matrix;  ///< the type and dimension of the queries
+  Pacer& pacer;
+  Scratch::Impl& scratch;
+};
+
+/// Shows the sink the hits of each query, the same as ScanAll() finds.
+Status ScanBatch(const ScanTask& task, const QuerySet& queries, std::span<const VectorBlock> blocks,
+                 const Sink& sink);
+
 }  // namespace kite::engine

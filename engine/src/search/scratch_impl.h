@@ -13,6 +13,12 @@
 
 namespace kite::engine {
 
+/// Of one of several queries that are answered together.
+struct BatchQuery {
+  std::vector<float> normalized;  ///< as Scratch::Impl::normalized
+  std::vector<Hit> hits;
+};
+
 struct Scratch::Impl {
   std::vector<float> normalized;    ///< the query at length 1 (COSINE)
   std::vector<float> keys;          ///< keys of one batch of rows
@@ -24,6 +30,7 @@ struct Scratch::Impl {
   std::vector<int8_t> query_code;   ///< HNSW: the query's code
   CodeQuery code_query;             ///< HNSW_SQ, HNSW_PQ, HNSW_PRQ
   CodeQuery refine_query;           ///< the same for the codes that refine
+  std::vector<BatchQuery> batch;
   WalkBuffers walk;
   SparseBuffers sparse;
   ProbeBuffers probe;
