@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "diskann/diskann_index.h"
 #include "flat/flat_index.h"
 #include "hnsw/hnsw_index.h"
 #include "hnsw/quantized_hnsw.h"
@@ -27,6 +28,10 @@ size_t NormBytes(const BuildSpec& spec, size_t count) {
 Scratch::Scratch() : impl_(std::make_unique<Impl>()) {}
 Scratch::~Scratch() = default;
 
+ReadCounts Scratch::read_counts() const {
+  return {.reads = impl_->nodes.reads, .bytes = impl_->nodes.read_bytes};
+}
+
 size_t EstimateLoadBytes(const BuildSpec& spec, VectorType type, size_t count, uint32_t dim) {
   const Result<BuildSpec> valid = ValidateBuild(spec, type, dim);
   if (!valid.ok()) return 0;
@@ -50,6 +55,8 @@ size_t EstimateLoadBytes(const BuildSpec& spec, VectorType type, size_t count, u
     case IndexType::kHnswPq:
     case IndexType::kHnswPrq:
       return bytes + QuantizedHnsw::EstimateStructureBytes(*valid, count, dim);
+    case IndexType::kDiskann:
+      return bytes + DiskannIndex::EstimateStructureBytes(*valid, type, count, dim);
     case IndexType::kSparseInvertedIndex:
     case IndexType::kSparseWand:
       return 0;  // says only the content
@@ -83,6 +90,8 @@ size_t EstimateBuildBytes(const BuildSpec& spec, VectorType type, size_t count, 
     case IndexType::kHnswPq:
     case IndexType::kHnswPrq:
       return bytes + QuantizedHnsw::EstimatePeakBytes(*valid, count, dim, threads);
+    case IndexType::kDiskann:
+      return bytes + DiskannIndex::EstimatePeakBytes(*valid, type, count, dim, threads);
     case IndexType::kSparseInvertedIndex:
     case IndexType::kSparseWand:
       return 0;  // says only the content
@@ -104,6 +113,10 @@ size_t EstimateBuildBytes(const BuildSpec& spec, const VectorSource& vectors, si
   }
   const bool valid = ValidateBuild(spec, vectors.type, 0).ok() && CheckSource(vectors).ok();
   return valid ? kFixedBytes + SparseIndex::EstimatePeakBytes(spec, vectors, threads) : 0;
+}
+
+bool KeepsVectorsOnDisk(std::string_view index_type) {
+  return index_type == IndexTypeName(IndexType::kDiskann);
 }
 
 Result<std::unique_ptr<Index>> MakeScan(const Context& context, Metric metric,
@@ -150,6 +163,8 @@ Result<std::unique_ptr<Index>> Build(const Context& context, const BuildSpec& sp
     case IndexType::kHnswPq:
     case IndexType::kHnswPrq:
       return QuantizedHnsw::Build(context, valid, std::move(owned), executor, progress);
+    case IndexType::kDiskann:
+      return DiskannIndex::Build(context, valid, std::move(owned), executor, progress);
     case IndexType::kSparseInvertedIndex:
     case IndexType::kSparseWand:
       return SparseIndex::Build(context, valid, vectors, executor, progress);
@@ -158,7 +173,7 @@ Result<std::unique_ptr<Index>> Build(const Context& context, const BuildSpec& sp
 }
 
 Result<std::unique_ptr<Index>> Load(std::string_view file, const VectorSource& vectors,
-                                    LoadMode mode) {
+                                    LoadMode mode, const std::string& path) {
   KITE_ASSIGN_OR_RETURN(const IndexFileReader reader, IndexFileReader::Open(file));
   const IndexFileHeader& header = reader.header();
   KITE_RETURN_IF_ERROR(CheckSource(vectors));
@@ -195,6 +210,8 @@ Result<std::unique_ptr<Index>> Load(std::string_view file, const VectorSource& v
     case IndexType::kHnswPq:
     case IndexType::kHnswPrq:
       return QuantizedHnsw::Load(reader, std::move(loaded), mode);
+    case IndexType::kDiskann:
+      return DiskannIndex::Load(reader, std::move(loaded), mode, path);
     case IndexType::kSparseInvertedIndex:
     case IndexType::kSparseWand:
       return SparseIndex::Load(reader, vectors, mode);

@@ -40,7 +40,7 @@ constexpr TypeEntry kTypes[] = {
     {"HNSW_SQ", Family::kDense, Built::kDense},
     {"HNSW_PQ", Family::kDense, Built::kDense},
     {"HNSW_PRQ", Family::kDense, Built::kDense},
-    {"DISKANN", Family::kDense, Built::kNone},
+    {"DISKANN", Family::kDense, Built::kDense},
     {"AISAQ", Family::kDense, Built::kNone},
     {"FAISS", Family::kDense, Built::kNone},
     {"GPU_CAGRA", Family::kDense, Built::kNone},
@@ -306,6 +306,16 @@ Status ValidateHnswSearch(std::string_view index_type, const SearchParams& param
   return index_type.starts_with("HNSW_") ? RefineK(params.params).status() : Status();
 }
 
+Status ValidateDiskannSearch(const SearchParams& params) {
+  KITE_RETURN_IF_ERROR(FloatParam(params.params, kDiskBeamWidth).status());
+  KITE_ASSIGN_OR_RETURN(const int64_t list, IntParam(params.params, kDiskSearchList));
+  if (list != kDiskSearchList.default_value && static_cast<size_t>(list) < params.k) {
+    return Status::InvalidArgument("search_list_size(" + std::to_string(list) +
+                                   ") should be larger than k(" + std::to_string(params.k) + ")");
+  }
+  return {};
+}
+
 Status ValidateIvfSearch(std::string_view index_type, const SearchParams& params) {
   KITE_RETURN_IF_ERROR(IntParam(params.params, kIvfNprobe).status());
   if (index_type == "IVF_RABITQ") {
@@ -360,7 +370,7 @@ IndexType TypeOf(const BuildSpec& spec) {
        {IndexType::kFlat, IndexType::kIvfFlat, IndexType::kIvfSq8, IndexType::kHnsw,
         IndexType::kHnswSq, IndexType::kHnswPq, IndexType::kHnswPrq, IndexType::kBinFlat,
         IndexType::kBinIvfFlat, IndexType::kIvfPq, IndexType::kIvfRabitq, IndexType::kScann,
-        IndexType::kSparseInvertedIndex, IndexType::kSparseWand}) {
+        IndexType::kDiskann, IndexType::kSparseInvertedIndex, IndexType::kSparseWand}) {
     if (IndexTypeName(type) == spec.index_type) return type;
   }
   KITE_CHECK(false, "the spec was not validated");
@@ -396,6 +406,8 @@ std::string_view IndexTypeName(IndexType type) {
       return "HNSW_PQ";
     case IndexType::kHnswPrq:
       return "HNSW_PRQ";
+    case IndexType::kDiskann:
+      return "DISKANN";
   }
   return "UNKNOWN";
 }
@@ -507,6 +519,11 @@ Result<BuildSpec> ValidateBuild(const BuildSpec& spec, VectorType type, uint32_t
     case IndexType::kHnswPrq:
       KITE_RETURN_IF_ERROR(FillHnsw(TypeOf(filled), dim, filled.params));
       break;
+    case IndexType::kDiskann:
+      KITE_RETURN_IF_ERROR(FillInt(kDiskMaxDegree, filled.params));
+      KITE_RETURN_IF_ERROR(FillInt(kDiskBuildList, filled.params));
+      KITE_RETURN_IF_ERROR(FloatParam(filled.params, kDiskCodeBudget).status());
+      break;
     case IndexType::kSparseInvertedIndex:
     case IndexType::kSparseWand:
       KITE_RETURN_IF_ERROR(FillSparse(filled.metric, filled.params));
@@ -526,6 +543,7 @@ Status ValidateSearch(std::string_view index_type, const SearchParams& params) {
   for (const std::string_view ivf : {"IVF_FLAT", "IVF_SQ8", "IVF_PQ", "IVF_RABITQ", "SCANN", "BIN_IVF_FLAT"}) {
     if (index_type == ivf) return ValidateIvfSearch(index_type, params);
   }
+  if (index_type == "DISKANN") return ValidateDiskannSearch(params);
   if (index_type == "SPARSE_INVERTED_INDEX" || index_type == "SPARSE_WAND") {
     KITE_RETURN_IF_ERROR(FloatParam(params.params, kDropRatioSearch).status());
   }

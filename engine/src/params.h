@@ -23,6 +23,7 @@ enum class IndexType : uint8_t {
   kHnswPq = 10,
   kHnswPrq = 11,
   kBinIvfFlat = 12,
+  kDiskann = 13,
   kSparseInvertedIndex = 14,
   kSparseWand = 15,
 };
@@ -66,6 +67,10 @@ inline constexpr IntRange kHnswPrqNrq{"nrq", 2, 1, 16};
 inline constexpr IntRange kScannSubDim{"sub_dim", 2, 1, 65536};
 inline constexpr IntRange kScannReorderK{"reorder_k", 0, 1, INT32_MAX};
 inline constexpr IntRange kRabitqBitsQuery{"rbq_bits_query", 0, 0, 8};
+inline constexpr IntRange kDiskMaxDegree{"max_degree", 56, 1, 512};
+inline constexpr IntRange kDiskBuildList{"search_list_size", 100, 1, INT32_MAX};
+/// 0: kDiskSearchListDefault, never below k.
+inline constexpr IntRange kDiskSearchList{"search_list", 0, 1, INT32_MAX};
 inline constexpr std::string_view kRefineK = "refine_k";
 
 /// Shares of the values; below 1. The first is accepted and does nothing, as in Milvus.
@@ -83,6 +88,14 @@ inline constexpr std::string_view kHnswLean = "lean";
 /// AUTOINDEX is HNSW with these, unless the client says otherwise.
 inline constexpr int64_t kAutoM = 16;
 inline constexpr int64_t kAutoEfConstruction = 200;
+
+/// Bytes of the codes of DISKANN per byte of the vectors.
+inline constexpr FloatRange kDiskCodeBudget{"pq_code_budget_gb_ratio", 0.125, 1e-9, 0.25};
+/// Reads that a search of DISKANN has under way.
+inline constexpr FloatRange kDiskBeamWidth{"beam_width_ratio", 4, 1, 128};
+
+/// search_list of a search that names none.
+inline constexpr size_t kDiskSearchListDefault = 16;
 
 /// ef of a search that names none; never below k.
 inline constexpr size_t kHnswEfDefault = 64;

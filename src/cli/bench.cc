@@ -38,7 +38,9 @@ nlohmann::ordered_json JsonOf(const AnnOptions& options, const AnnReport& report
                       {"cpu_us_max", point.cpu_us_max},
                       {"p50_us", point.p50_us},
                       {"p99_us", point.p99_us},
-                      {"p99_fastest_us", point.p99_fastest_us}});
+                      {"p99_fastest_us", point.p99_fastest_us},
+                      {"reads_per_query", point.reads},
+                      {"read_bytes_per_query", point.read_bytes}});
   }
   return {{"index", report.index},
           {"build", SweepText(report.build)},
@@ -70,12 +72,13 @@ void PrintTable(const AnnOptions& options, const AnnReport& report) {
             << FormatBytes(report.peak_rss_bytes) << "\n"
             << std::setw(24) << std::left << "search" << std::right << std::setw(8) << "recall"
             << std::setw(10) << "qps" << std::setw(10) << "CPU us" << std::setw(10) << "p50 us"
-            << std::setw(10) << "p99 us" << "\n";
+            << std::setw(10) << "p99 us" << std::setw(8) << "reads" << "\n";
   for (const AnnPoint& point : report.points) {
     std::cout << std::setw(24) << std::left << SweepText(point.search) << std::right
               << std::setprecision(4) << std::setw(8) << point.recall << std::setprecision(1)
               << std::setw(10) << point.qps << std::setw(10) << point.cpu_us_per_query
-              << std::setw(10) << point.p50_us << std::setw(10) << point.p99_us << "\n";
+              << std::setw(10) << point.p50_us << std::setw(10) << point.p99_us << std::setw(8)
+              << point.reads << "\n";
   }
 }
 

@@ -22,7 +22,7 @@ constexpr size_t kWordBits = 64;
 /// Below it nothing of an index would lie on huge pages.
 constexpr size_t kResidentBytesMin = size_t{4} << 20;
 
-/// An index and the file it is mapped from, if it is.
+/// An index and the file it is mapped from or reads, if it does.
 struct LoadedIndex {
   VectorIndexMeta meta;
   std::shared_ptr<const store::ObjectView> file;
@@ -249,7 +249,8 @@ size_t SealedSegment::memory_bytes() const {
   for (const auto& [field, state] : impl_->vectors) {
     if (state.loaded) bytes += state.loaded->index->memory_bytes();
     for (const auto& [metric, scan] : state.scans) bytes += scan->index->memory_bytes();
-    if (!state.file || (state.scans.empty() && !state.loaded)) continue;
+    const bool by_index = state.loaded && !engine::KeepsVectorsOnDisk(state.loaded->index->type());
+    if (!state.file || (state.scans.empty() && !by_index)) continue;
     bytes += state.file->memory_bytes();
   }
   return bytes;
@@ -280,14 +281,15 @@ Status SealedSegment::LoadIndex(const Context& context, const VectorIndexMeta& i
   const std::string_view bytes = loaded->file->bytes();
   if (bytes.size() < kResidentBytesMin) mode = engine::LoadMode::kMap;
   Result<std::unique_ptr<engine::Index>> index =
-      engine::Load(bytes, loaded->vectors->source(), mode);
+      engine::Load(bytes, loaded->vectors->source(), mode, loaded->file->path());
   if (!index.ok()) return index.status().WithContext(index_meta.file.key);
   if ((*index)->rows() != impl_->meta.rows || (*index)->dim() != schema->dim) {
     return Status::Corruption(StatusSubject::kIndex,
                               index_meta.file.key + " is the index of another segment or field");
   }
   loaded->index = *std::move(index);
-  if (mode == engine::LoadMode::kResident) loaded->file.reset();
+  const bool reads_file = engine::KeepsVectorsOnDisk(loaded->index->type());
+  if (mode == engine::LoadMode::kResident && !reads_file) loaded->file.reset();
   const std::lock_guard lock(impl_->mutex);
   VectorState& state = impl_->vectors[index_meta.field];
   state.loaded = std::move(loaded);
@@ -312,10 +314,11 @@ Status SealedSegment::BuildScalarIndex(model::FieldId field) {
 
 void SealedSegment::DropScalarIndex(model::FieldId field) { impl_->scalars->DropIndex(field); }
 
-size_t SealedSegment::EstimateLoadBytes() const {
+size_t SealedSegment::EstimateLoadBytes(std::span<const model::FieldId> on_disk) const {
   const SegmentMeta& meta = impl_->meta;
   size_t bytes = impl_->scalars->EstimateBytes();
   for (const model::FieldSchema& field : impl_->schema->fields) {
+    if (std::find(on_disk.begin(), on_disk.end(), field.id) != on_disk.end()) continue;
     const FileMeta* file =
         model::IsVector(field.type) ? FindFile(meta, VectorFileName(field)) : nullptr;
     if (file != nullptr) bytes += file->size;

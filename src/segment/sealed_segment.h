@@ -71,9 +71,9 @@ class SealedSegment final : public Segment {
   /// Builds in memory (sorted values; from the column) the scalar index that filters use.
   Status BuildScalarIndex(model::FieldId field);
   void DropScalarIndex(model::FieldId field);
-  /// Bytes that searches of the loaded segment touch, for admission: scalars and vectors, which every
-  /// kind of index reads as well. The files of its indexes come on top.
-  [[nodiscard]] size_t EstimateLoadBytes() const;
+  /// Bytes that searches of the loaded segment touch, for admission: scalars and vectors, which most
+  /// kinds of index read as well; those of the fields `on_disk` are left out. Its indexes come on top.
+  [[nodiscard]] size_t EstimateLoadBytes(std::span<const model::FieldId> on_disk = {}) const;
 
  private:
   struct Impl;

@@ -43,6 +43,9 @@ class ObjectView {
  public:
   virtual ~ObjectView() = default;
   [[nodiscard]] virtual std::string_view bytes() const = 0;
+  /// The file that has the bytes from its position 0 on, for readers that do not want them mapped;
+  /// empty where there is none. It is there as long as the view is.
+  [[nodiscard]] virtual std::string path() const { return {}; }
 };
 
 class ObjectStore {

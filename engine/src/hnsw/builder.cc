@@ -32,7 +32,8 @@ void WriteLink(uint32_t* slot, uint32_t link) {
 struct HnswBuilder::Worker {
   WalkBuffers buffers;
   std::vector<Hit> candidates;     ///< (key, position), best first; in and out of Prune
-  std::vector<uint32_t> selected;  ///< Prune: vector ids of what is kept
+  std::vector<Hit> kept;           ///< Prune: what is kept
+  std::vector<uint32_t> selected;  ///< Prune: its vector ids
   std::vector<uint32_t> entries;
   std::vector<std::vector<Hit>> neighbors;  ///< by layer
   std::vector<float> keys;
@@ -148,30 +149,40 @@ void HnswBuilder::FindNeighbors(uint32_t id, size_t top, Worker& worker) {
   }
 }
 
-/// The paper's heuristic: a candidate is kept unless it is closer to one that is kept than to the
-/// node itself.
 void HnswBuilder::Prune(const GraphLayer& layer, size_t most, Worker& worker) {
+  worker.selected.clear();
+  worker.kept.clear();
+  Select(layer, most, 1, worker);
+  if (alpha_square_ > 1 && layer.nodes == nullptr) Select(layer, most, alpha_square_, worker);
+  worker.candidates.swap(worker.kept);
+}
+
+/// The paper's heuristic: a candidate is kept unless it is closer, by `factor`, to one that is kept
+/// than to the node itself. Those that are not kept remain candidates.
+void HnswBuilder::Select(const GraphLayer& layer, size_t most, float factor, Worker& worker) {
   constexpr size_t kGroup = 4;
   std::vector<uint32_t>& selected = worker.selected;
-  selected.clear();
-  size_t kept = 0;
-  for (size_t c = 0; c < worker.candidates.size() && kept < most; ++c) {
+  size_t left = 0;
+  for (size_t c = 0; c < worker.candidates.size() && selected.size() < most; ++c) {
     const Hit candidate = worker.candidates[c];
     const uint32_t id = layer.NodeAt(HitRow(candidate));
     const float key = HitKey(candidate);
     const CodeScorer scorer(codes_, metric_, id);
     bool keep = true;
-    for (size_t i = 0; keep && i < kept; i += kGroup) {
+    for (size_t i = 0; keep && i < selected.size(); i += kGroup) {
       float keys[kGroup];
-      const size_t n = std::min(kGroup, kept - i);
+      const size_t n = std::min(kGroup, selected.size() - i);
       scorer.Ids(selected.data() + i, n, keys);
-      keep = std::none_of(keys, keys + n, [key](float other) { return other < key; });
+      keep = std::none_of(keys, keys + n, [&](float other) { return other * factor < key; });
     }
-    if (!keep) continue;
-    selected.push_back(id);
-    worker.candidates[kept++] = candidate;
+    if (keep) {
+      selected.push_back(id);
+      worker.kept.push_back(candidate);
+    } else {
+      worker.candidates[left++] = candidate;
+    }
   }
-  worker.candidates.resize(kept);
+  worker.candidates.resize(left);
 }
 
 void HnswBuilder::AddLink(size_t level, uint32_t position, uint32_t to, float key, Worker& worker) {

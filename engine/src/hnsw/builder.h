@@ -35,6 +35,10 @@ class HnswBuilder {
   /// Before Run.
   void SetTwins(const std::vector<Twin>& twins);
 
+  /// Before Run. In layer 0, slots that remain take candidates as well that only the distance to a
+  /// kept one, times `alpha` (1 or more), does not exclude. For keys that are squared distances.
+  void SetAlpha(float alpha) { alpha_square_ = alpha * alpha; }
+
   /// With an executor of one thread the same input gives the same graph.
   Status Run(Executor& executor, const std::function<void(double)>& progress);
 
@@ -44,6 +48,7 @@ class HnswBuilder {
   void FindNeighbors(uint32_t id, size_t top, Worker& worker);
   void AddLink(size_t level, uint32_t position, uint32_t to, float key, Worker& worker);
   void Prune(const GraphLayer& layer, size_t most, Worker& worker);
+  void Select(const GraphLayer& layer, size_t most, float factor, Worker& worker);
   [[nodiscard]] uint32_t PositionOf(size_t level, uint32_t id) const;
 
   std::unique_ptr<Worker> TakeWorker();
@@ -56,6 +61,7 @@ class HnswBuilder {
   const size_t ef_construction_;
   const uint64_t seed_;
   Graph& graph_;
+  float alpha_square_ = 1;
   std::vector<bool> is_twin_;                ///< by vector id; empty when there are none
   std::vector<std::atomic<uint8_t>> locks_;  ///< by vector id
   std::mutex mutex_;

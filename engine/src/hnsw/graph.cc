@@ -30,14 +30,18 @@ uint32_t Graph::BaseDegree(uint32_t m) {
   return m >= kDegree ? 2 * kDegree : std::min(2 * m, kDegree);
 }
 
-size_t Graph::EstimateBytes(size_t count, uint32_t m) {
+size_t Graph::EstimateUpperBytes(size_t count, uint32_t m) {
   // Expected n / (M - 1) nodes above layer 0; five standard deviations bound the draw.
   const double upper = static_cast<double>(count) / static_cast<double>(m - 1);
   const auto upper_max = static_cast<size_t>(upper + 5 * std::sqrt(upper) + 8);
-  return (count * BaseDegree(m) + upper_max * (m + 2)) * sizeof(uint32_t);
+  return upper_max * (m + 2) * sizeof(uint32_t);
 }
 
-Result<Graph> Graph::Create(size_t count, uint32_t m, uint64_t seed) {
+size_t Graph::EstimateBytes(size_t count, uint32_t m) {
+  return count * BaseDegree(m) * sizeof(uint32_t) + EstimateUpperBytes(count, m);
+}
+
+Result<Graph> Graph::Create(size_t count, uint32_t m, uint64_t seed, uint32_t base_degree) {
   std::vector<uint32_t> sizes;
   for (uint32_t id = 0; id < count; ++id) {
     const size_t top = DrawLayer(seed, id, m);
@@ -45,7 +49,7 @@ Result<Graph> Graph::Create(size_t count, uint32_t m, uint64_t seed) {
     for (size_t level = 1; level <= top; ++level) ++sizes[level - 1];
   }
   Graph graph;
-  KITE_RETURN_IF_ERROR(graph.AllocateLayers(count, m, sizes));
+  KITE_RETURN_IF_ERROR(graph.AllocateLayers(count, m, base_degree, sizes));
 
   // Fill the upper layers in ascending order of ids; `next` counts what each has so far.
   std::vector<size_t> begin(sizes.size(), 0);
@@ -64,17 +68,18 @@ Result<Graph> Graph::Create(size_t count, uint32_t m, uint64_t seed) {
   return graph;
 }
 
-Status Graph::AllocateLayers(size_t count, uint32_t m, const std::vector<uint32_t>& upper_sizes) {
+Status Graph::AllocateLayers(size_t count, uint32_t m, uint32_t base_degree,
+                             const std::vector<uint32_t>& upper_sizes) {
   meta_.assign(1, static_cast<uint32_t>(upper_sizes.size()));
   meta_.insert(meta_.end(), upper_sizes.begin(), upper_sizes.end());
   const size_t upper = std::accumulate(upper_sizes.begin(), upper_sizes.end(), size_t{0});
-  KITE_ASSIGN_OR_RETURN(links_, Array<uint32_t>::Allocate(count * BaseDegree(m)));
+  KITE_ASSIGN_OR_RETURN(links_, Array<uint32_t>::Allocate(count * base_degree));
   KITE_ASSIGN_OR_RETURN(upper_nodes_, Array<uint32_t>::Allocate(upper));
   KITE_ASSIGN_OR_RETURN(upper_down_, Array<uint32_t>::Allocate(upper));
   KITE_ASSIGN_OR_RETURN(upper_links_, Array<uint32_t>::Allocate(upper * m));
   std::fill_n(links_.mutable_data(), links_.size(), kNoLink);
   std::fill_n(upper_links_.mutable_data(), upper_links_.size(), kNoLink);
-  SetViews(count, BaseDegree(m), m);
+  SetViews(count, base_degree, m);
   return {};
 }
 
@@ -92,7 +97,7 @@ void Graph::SetViews(size_t count, uint32_t base_degree, uint32_t m) {
   }
 }
 
-Result<Graph> Graph::Load(const IndexFileReader& reader, uint32_t m, LoadMode mode) {
+Result<Graph> Graph::LoadUpper(const IndexFileReader& reader, uint32_t m, LoadMode mode) {
   const Status corrupt = Status::Corruption(
       StatusSubject::kIndex, "the index file is damaged: the graph's layers do not fit");
   const uint64_t count = reader.header().count;
@@ -110,18 +115,13 @@ Result<Graph> Graph::Load(const IndexFileReader& reader, uint32_t m, LoadMode mo
     below = graph.meta_[i];
     upper += below;
   }
-  // Files of the first version have 2M links per node.
-  const uint64_t links = reader.Size(SectionId::kGraphLinks) / sizeof(uint32_t);
-  const uint32_t degree = links == count * BaseDegree(m) ? BaseDegree(m) : 2 * m;
-  KITE_ASSIGN_OR_RETURN(graph.links_,
-                        reader.Read<uint32_t>(SectionId::kGraphLinks, count * degree, mode));
   KITE_ASSIGN_OR_RETURN(graph.upper_nodes_,
                         reader.Read<uint32_t>(SectionId::kGraphUpperNodes, upper, mode));
   KITE_ASSIGN_OR_RETURN(graph.upper_down_,
                         reader.Read<uint32_t>(SectionId::kGraphUpperDown, upper, mode));
   KITE_ASSIGN_OR_RETURN(graph.upper_links_,
                         reader.Read<uint32_t>(SectionId::kGraphUpperLinks, upper * m, mode));
-  graph.SetViews(count, degree, m);
+  graph.SetViews(count, 0, m);
   for (size_t level = 1; level < graph.layers(); ++level) {
     const GraphLayer& layer = graph.layer(level);
     for (uint32_t i = 0; i < layer.size; ++i) {
@@ -131,9 +131,25 @@ Result<Graph> Graph::Load(const IndexFileReader& reader, uint32_t m, LoadMode mo
   return graph;
 }
 
+Result<Graph> Graph::Load(const IndexFileReader& reader, uint32_t m, LoadMode mode) {
+  KITE_ASSIGN_OR_RETURN(Graph graph, LoadUpper(reader, m, mode));
+  const uint64_t count = reader.header().count;
+  // Files of the first version have 2M links per node.
+  const uint64_t links = reader.Size(SectionId::kGraphLinks) / sizeof(uint32_t);
+  const uint32_t degree = links == count * BaseDegree(m) ? BaseDegree(m) : 2 * m;
+  KITE_ASSIGN_OR_RETURN(graph.links_,
+                        reader.Read<uint32_t>(SectionId::kGraphLinks, count * degree, mode));
+  graph.SetViews(count, degree, m);
+  return graph;
+}
+
 void Graph::AddSections(IndexFileWriter& writer) const {
-  writer.Add(SectionId::kGraphMeta, std::span<const uint32_t>(meta_));
   writer.Add(SectionId::kGraphLinks, links_.span());
+  AddUpperSections(writer);
+}
+
+void Graph::AddUpperSections(IndexFileWriter& writer) const {
+  writer.Add(SectionId::kGraphMeta, std::span<const uint32_t>(meta_));
   writer.Add(SectionId::kGraphUpperNodes, upper_nodes_.span());
   writer.Add(SectionId::kGraphUpperDown, upper_down_.span());
   writer.Add(SectionId::kGraphUpperLinks, upper_links_.span());

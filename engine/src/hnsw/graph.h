@@ -63,14 +63,23 @@ class Graph {
   /// Links per node in layer 0: 2M up to 32 or, from M = 32 on, 64. More make walks slower.
   [[nodiscard]] static uint32_t BaseDegree(uint32_t m);
 
-  /// The random part is bounded from above.
+  /// Bytes of a graph, and of its upper layers; the random part is bounded from above.
   [[nodiscard]] static size_t EstimateBytes(size_t count, uint32_t m);
+  [[nodiscard]] static size_t EstimateUpperBytes(size_t count, uint32_t m);
 
-  /// A graph of `count` vectors with all nodes placed and no links.
-  static Result<Graph> Create(size_t count, uint32_t m, uint64_t seed);
+  /// A graph of `count` vectors with all nodes placed and no links, `base_degree` slots for those of
+  /// layer 0.
+  static Result<Graph> Create(size_t count, uint32_t m, uint64_t seed, uint32_t base_degree);
+  static Result<Graph> Create(size_t count, uint32_t m, uint64_t seed) {
+    return Create(count, m, seed, BaseDegree(m));
+  }
   /// Corruption when an upper layer does not verify.
   static Result<Graph> Load(const IndexFileReader& reader, uint32_t m, LoadMode mode);
   void AddSections(IndexFileWriter& writer) const;
+
+  /// The same without the links of layer 0, which then has none.
+  static Result<Graph> LoadUpper(const IndexFileReader& reader, uint32_t m, LoadMode mode);
+  void AddUpperSections(IndexFileWriter& writer) const;
 
   [[nodiscard]] size_t layers() const { return layers_.size(); }
   [[nodiscard]] const GraphLayer& layer(size_t level) const { return layers_[level]; }
@@ -85,7 +94,8 @@ class Graph {
   [[nodiscard]] size_t memory_bytes() const;
 
  private:
-  Status AllocateLayers(size_t count, uint32_t m, const std::vector<uint32_t>& upper_sizes);
+  Status AllocateLayers(size_t count, uint32_t m, uint32_t base_degree,
+                        const std::vector<uint32_t>& upper_sizes);
   void SetViews(size_t count, uint32_t base_degree, uint32_t m);
 
   std::vector<uint32_t> meta_;  ///< number of upper layers, then the size of each from layer 1 on

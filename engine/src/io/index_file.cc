@@ -20,13 +20,14 @@ constexpr uint32_t kOldestReader = 1;
 constexpr uint64_t kKnownFeatures = 0;
 constexpr uint32_t kBlockSize = 64 << 10;
 constexpr uint64_t kSectionAlignment = 64;
+constexpr uint64_t kPageAlignment = 4096;
 constexpr uint32_t kSectionsMax = 64;
 constexpr uint32_t kParamsMax = 256;
 constexpr uint32_t kHeaderSizeMax = 256 << 10;
 constexpr size_t kHeaderSizeOffset = 32;
 
-constexpr uint64_t AlignUp(uint64_t offset) {
-  return (offset + kSectionAlignment - 1) / kSectionAlignment * kSectionAlignment;
+constexpr uint64_t AlignUp(uint64_t offset, uint64_t alignment = kSectionAlignment) {
+  return (offset + alignment - 1) / alignment * alignment;
 }
 
 constexpr uint64_t BlockCount(uint64_t bytes) { return (bytes + kBlockSize - 1) / kBlockSize; }
@@ -86,8 +87,9 @@ std::string IndexFileWriter::EncodeHeader(std::vector<uint64_t>& offsets) const 
 
   uint64_t end = AlignUp(header_size);
   for (const Section& section : sections_) {
+    if (section.produce) end = AlignUp(end, kPageAlignment);
     offsets.push_back(end);
-    end = AlignUp(end + section.bytes.size());
+    end = AlignUp(end + section.size);
   }
   offsets.push_back(end);
 
@@ -114,7 +116,7 @@ std::string IndexFileWriter::EncodeHeader(std::vector<uint64_t>& offsets) const 
     PutFixed(out, sections_[i].id);
     PutFixed<uint32_t>(out, 0);
     PutFixed(out, offsets[i]);
-    PutFixed<uint64_t>(out, sections_[i].bytes.size());
+    PutFixed<uint64_t>(out, sections_[i].size);
   }
   PutFixed(out, Crc32c(0, out.data(), out.size()));
   return out;
@@ -127,7 +129,12 @@ Status IndexFileWriter::Write(const std::function<Status(std::string_view)>& wri
   KITE_RETURN_IF_ERROR(out.Append(header));
   for (size_t i = 0; i < sections_.size(); ++i) {
     KITE_RETURN_IF_ERROR(out.PadTo(offsets[i]));
-    KITE_RETURN_IF_ERROR(out.Append(sections_[i].bytes));
+    if (sections_[i].produce) {
+      KITE_RETURN_IF_ERROR(
+          sections_[i].produce([&out](std::string_view bytes) { return out.Append(bytes); }));
+    } else {
+      KITE_RETURN_IF_ERROR(out.Append(sections_[i].bytes));
+    }
   }
   KITE_RETURN_IF_ERROR(out.PadTo(offsets.back()));
   return out.Finish();
@@ -226,6 +233,13 @@ Status IndexFileReader::ParseBody(BinaryReader& in) {
 uint64_t IndexFileReader::Size(SectionId id) const {
   for (const Section& section : sections_) {
     if (section.id == id) return section.size;
+  }
+  return 0;
+}
+
+uint64_t IndexFileReader::Offset(SectionId id) const {
+  for (const Section& section : sections_) {
+    if (section.id == id) return section.offset;
   }
   return 0;
 }

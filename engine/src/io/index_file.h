@@ -46,6 +46,10 @@ enum class SectionId : uint32_t {
   kIvfCodebooks = 42,       ///< float32[dim * entries]
   kIvfCodeLength = 43,      ///< float32[1]
   kBinaryCentroids = 44,    ///< uint8[lists * bytes of a vector]
+  kDiskCodebooks = 48,      ///< float32[padded dim * 256]
+  kDiskCodes = 49,          ///< uint8[count * parts]
+  kDiskCodeError = 50,      ///< float32[1]
+  kDiskNodes = 51,          ///< pages of nodes
   kSparseBounds = 64,  ///< uint64[3 * (parts + 1)]
   kSparseTerms = 65,   ///< uint32[terms]
   kSparseSteps = 66,   ///< float32[terms]
@@ -79,7 +83,15 @@ class IndexFileWriter {
   template <typename T>
   void Add(SectionId id, std::span<const T> values) {
     if (values.empty()) return;
-    sections_.push_back({id, {reinterpret_cast<const char*>(values.data()), values.size_bytes()}});
+    sections_.push_back({id,
+                         {reinterpret_cast<const char*>(values.data()), values.size_bytes()},
+                         values.size_bytes()});
+  }
+  /// Hands bytes in order to its argument.
+  using Produce = std::function<Status(const std::function<Status(std::string_view)>&)>;
+  /// A section of `size` bytes that are made while they are written; it begins at a multiple of 4096.
+  void AddPages(SectionId id, uint64_t size, Produce produce) {
+    if (size > 0) sections_.push_back({id, {}, size, std::move(produce)});
   }
   Status Write(const std::function<Status(std::string_view)>& write) const;
 
@@ -87,6 +99,8 @@ class IndexFileWriter {
   struct Section {
     SectionId id;
     std::string_view bytes;
+    uint64_t size;
+    Produce produce = {};  ///< in place of bytes
   };
   [[nodiscard]] std::string EncodeHeader(std::vector<uint64_t>& offsets) const;
 
@@ -114,6 +128,8 @@ class IndexFileReader {
   }
   /// The size of a section in bytes, 0 when it is absent.
   [[nodiscard]] uint64_t Size(SectionId id) const;
+  /// Where a section begins in the file, 0 when it is absent.
+  [[nodiscard]] uint64_t Offset(SectionId id) const;
 
   /// Compares every block with its checksum.
   [[nodiscard]] Status VerifyBlocks() const;

@@ -20,6 +20,7 @@ class Pacer {
     return left_ > 0 || Look();
   }
   [[nodiscard]] const Status& status() const { return status_; }
+  [[nodiscard]] const Context& context() const { return context_; }
 
   /// Rows that a loop may score between two calls of Spend().
   [[nodiscard]] size_t batch() const {

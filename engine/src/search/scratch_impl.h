@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "diskann/disk_codes.h"
+#include "diskann/node_store.h"
 #include "hnsw/walk.h"
 #include "ivf/probe.h"
 #include "kite/engine/index.h"
@@ -34,6 +36,8 @@ struct Scratch::Impl {
   WalkBuffers walk;
   SparseBuffers sparse;
   ProbeBuffers probe;
+  CodeTable code_table;  ///< DISKANN
+  NodeBuffers nodes;     ///< DISKANN
 };
 
 }  // namespace kite::engine

@@ -107,6 +107,7 @@ struct Latency {
 struct Round {
   double cpu_seconds = 0;
   double wall_seconds = 0;  ///< of all threads
+  engine::ReadCounts read;
   std::vector<Latency> latencies;
 };
 
@@ -227,7 +228,7 @@ Status Bench::FindTruth(Executor& executor) {
 Result<LoadedIndex> Bench::LoadFrom(const std::string& path) {
   LoadedIndex loaded;
   KITE_ASSIGN_OR_RETURN(loaded.file, disk_.Map(path));
-  KITE_ASSIGN_OR_RETURN(loaded.index, engine::Load(loaded.file->bytes(), source(), options_.load));
+  KITE_ASSIGN_OR_RETURN(loaded.index, engine::Load(loaded.file->bytes(), source(), options_.load, path));
   report_.index_bytes = loaded.file->bytes().size();
   if (loaded.index->type() != report_.index || loaded.index->metric() != options_.metric) {
     return Status::InvalidArgument("'" + path + "' has an index of type " +
@@ -373,6 +374,7 @@ Status Bench::TimeRound(const Index& index, const AnnPoint& point, size_t round,
       ended[thread] =
           TimeChunk(index, params, {order.data() + begin, n}, scratch, filter, rows, parts[thread]);
     }
+    parts[thread].read = scratch.read_counts();
   };
   std::vector<std::thread> threads;
   for (size_t t = 1; t < options_.threads; ++t) threads.emplace_back(work, t);
@@ -382,6 +384,8 @@ Status Bench::TimeRound(const Index& index, const AnnPoint& point, size_t round,
     KITE_RETURN_IF_ERROR(ended[t]);
     result.cpu_seconds += parts[t].cpu_seconds;
     result.wall_seconds += parts[t].wall_seconds;
+    result.read.reads += parts[t].read.reads;
+    result.read.bytes += parts[t].read.bytes;
     result.latencies.insert(result.latencies.end(), parts[t].latencies.begin(),
                             parts[t].latencies.end());
   }
@@ -418,6 +422,8 @@ Status Bench::TimeAll(const Index& index) {
     point.cpu_us_min = *std::min_element(cpu.begin(), cpu.end());
     point.cpu_us_max = *std::max_element(cpu.begin(), cpu.end());
     point.qps = Median(qps);
+    point.reads = static_cast<double>(rounds[p].back().read.reads) / queries;
+    point.read_bytes = static_cast<double>(rounds[p].back().read.bytes) / queries;
     point.p50_us = latencies[latencies.size() / 2];
     point.p99_us = latencies[latencies.size() * 99 / 100];
     point.p99_fastest_us = fastest[fastest.size() * 99 / 100];

@@ -46,6 +46,8 @@ struct AnnPoint {
   double cpu_us_per_query = 0;
   double cpu_us_min = 0;  ///< of the best round
   double cpu_us_max = 0;  ///< of the worst
+  double reads = 0;       ///< of the index from its file, per query
+  double read_bytes = 0;  ///< per query
   double p50_us = 0;      ///< by the wall clock, over the queries of all rounds
   double p99_us = 0;
   /// Of each query only the fastest round: what the queries need, without what else the machine

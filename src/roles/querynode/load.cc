@@ -50,16 +50,43 @@ Status QueryNodeImpl::ReleaseChannel(model::ChannelId id) {
   return {};
 }
 
-Result<size_t> QueryNodeImpl::EstimateLoadBytes(model::ChannelId id, const std::vector<model::IndexPtr>&) {
+namespace {
+
+/// Memory of an index that was built over a segment: its file is mapped, but for what stays on disk.
+size_t IndexBytes(const segment::SealedSegment& sealed, const segment::VectorIndexMeta& built,
+                  const std::vector<model::IndexPtr>& indexes) {
+  if (!engine::KeepsVectorsOnDisk(built.index_type)) return built.file.size;
+  const auto index = std::find_if(indexes.begin(), indexes.end(),
+                                  [&built](const model::IndexPtr& other) { return other->id == built.index; });
+  const Result<engine::VectorSource> vectors = sealed.Vectors(built.field);
+  if (index == indexes.end() || !vectors.ok()) return built.file.size;
+  engine::BuildSpec spec;
+  spec.index_type = built.index_type;
+  if (const auto metric = engine::ParseMetric((*index)->metric); metric.ok()) spec.metric = *metric;
+  spec.params.insert((*index)->params.begin(), (*index)->params.end());
+  return engine::EstimateLoadBytes(spec, *vectors);
+}
+
+}  // namespace
+
+Result<size_t> QueryNodeImpl::EstimateLoadBytes(model::ChannelId id, const std::vector<model::IndexPtr>& indexes) {
   KITE_ASSIGN_OR_RETURN(const std::shared_ptr<channel::Channel> channel, deps_.registry->Find(id));
   KITE_RETURN_IF_ERROR(channel->status());
-  size_t bytes = 0;
-  const channel::ViewPtr view = channel->view();
-  for (const auto& sealed : view->sealed) bytes += sealed->EstimateLoadBytes();
   // The writer knows the indexes that were built since a segment was opened as well.
   KITE_ASSIGN_OR_RETURN(const std::vector<segment::SegmentMeta> metas, deps_.data_node->SealedSegments(id));
-  for (const segment::SegmentMeta& meta : metas) {
-    for (const segment::VectorIndexMeta& index : meta.indexes) bytes += index.file.size;
+  size_t bytes = 0;
+  const channel::ViewPtr view = channel->view();
+  for (const auto& sealed : view->sealed) {
+    std::vector<model::FieldId> on_disk;
+    const auto meta = std::find_if(metas.begin(), metas.end(),
+                                   [&sealed](const segment::SegmentMeta& other) { return other.id == sealed->id(); });
+    if (meta != metas.end()) {
+      for (const segment::VectorIndexMeta& built : meta->indexes) {
+        if (engine::KeepsVectorsOnDisk(built.index_type)) on_disk.push_back(built.field);
+        bytes += IndexBytes(*sealed, built, indexes);
+      }
+    }
+    bytes += sealed->EstimateLoadBytes(on_disk);
   }
   return bytes;
 }

@@ -101,11 +101,14 @@ class LocalObjectWriter final : public ObjectWriter {
 
 class MappedObject final : public ObjectView {
  public:
-  explicit MappedObject(std::unique_ptr<MappedFile> file) : file_(std::move(file)) {}
+  MappedObject(std::unique_ptr<MappedFile> file, std::string path)
+      : file_(std::move(file)), path_(std::move(path)) {}
   [[nodiscard]] std::string_view bytes() const override { return file_->bytes(); }
+  [[nodiscard]] std::string path() const override { return path_; }
 
  private:
   const std::unique_ptr<MappedFile> file_;
+  const std::string path_;
 };
 
 /// One page of a depth-first walk in key order.
@@ -224,7 +227,7 @@ class LocalObjectStore final : public ObjectStore {
     KITE_RETURN_IF_ERROR(context.Check());
     Result<std::unique_ptr<MappedFile>> file = disk().Map(places_->PathOf(key));
     if (!file.ok()) return AboutKey(file.status(), key);
-    return std::make_shared<const MappedObject>(std::move(*file));
+    return std::make_shared<const MappedObject>(std::move(*file), places_->PathOf(key));
   }
 
   Result<ObjectInfo> Head(const Context& context, const std::string& key) override {

@@ -82,14 +82,17 @@ struct ObjectCache::Charge {
 
 class ObjectCache::View final : public ObjectView {
  public:
-  View(std::unique_ptr<MappedFile> file, uint64_t size, std::shared_ptr<const Charge> charge)
-      : charge_(std::move(charge)), file_(std::move(file)), size_(size) {}
+  View(std::unique_ptr<MappedFile> file, uint64_t size, std::string path,
+       std::shared_ptr<const Charge> charge)
+      : charge_(std::move(charge)), file_(std::move(file)), size_(size), path_(std::move(path)) {}
   [[nodiscard]] std::string_view bytes() const override { return file_->bytes().substr(0, size_); }
+  [[nodiscard]] std::string path() const override { return path_; }
 
  private:
   const std::shared_ptr<const Charge> charge_;
   const std::unique_ptr<MappedFile> file_;
   const uint64_t size_;
+  const std::string path_;
 };
 
 ObjectCache::ObjectCache(std::shared_ptr<Disk> disk, std::string folder, uint64_t bytes_max)
@@ -197,11 +200,12 @@ Status ObjectCache::Wait(const Context& context, std::unique_lock<std::mutex>& l
 
 Result<std::shared_ptr<const ObjectCache::View>> ObjectCache::Verify(const Version& version,
                                                                      const Entry& entry) const {
-  KITE_ASSIGN_OR_RETURN(std::unique_ptr<MappedFile> file, disk_->Map(PathOf(NameOf(version.key))));
+  const std::string path = PathOf(NameOf(version.key));
+  KITE_ASSIGN_OR_RETURN(std::unique_ptr<MappedFile> file, disk_->Map(path));
   KITE_ASSIGN_OR_RETURN(const uint32_t crc, CheckFooter(file->bytes(), version));
   if (entry.tag.empty() && Crc32c(0, file->bytes().data(), version.size) != crc)
     return Status::Corruption(StatusSubject::kObject, "a damaged file of the cache");
-  return std::make_shared<const View>(std::move(file), version.size, entry.charge);
+  return std::make_shared<const View>(std::move(file), version.size, path, entry.charge);
 }
 
 Result<std::shared_ptr<const ObjectCache::View>> ObjectCache::Fill(
@@ -229,7 +233,7 @@ Result<std::shared_ptr<const ObjectCache::View>> ObjectCache::Fill(
     return written;
   }
   KITE_ASSIGN_OR_RETURN(std::unique_ptr<MappedFile> file, disk_->Map(PathOf(name)));
-  return std::make_shared<const View>(std::move(file), version.size, std::move(charge));
+  return std::make_shared<const View>(std::move(file), version.size, PathOf(name), std::move(charge));
 }
 
 Result<std::shared_ptr<const ObjectCache::Charge>> ObjectCache::MakeRoom(uint64_t bytes,

@@ -1,6 +1,7 @@
 // The index engine's API: build, load, search. Thread-safe for concurrent searches on one Index.
 //
-// The engine starts no threads, logs nothing, and does no I/O besides the bytes handed in. Scores
+// The engine starts no threads, logs nothing, and does no I/O besides the bytes handed in and the
+// file that Load is told the path of. Scores
 // are float32: squared L2, inner product, cosine in [-1, 1]; the zero vector has cosine 0 to
 // everything. Every index that re-ranks gives the scores that FLAT gives at the same
 // instruction-set level. Ties go to the smaller row.
@@ -68,6 +69,12 @@ struct SearchParams {
   size_t group_size = 1;
 };
 
+/// What searches read from files by themselves.
+struct ReadCounts {
+  uint64_t reads = 0;
+  uint64_t bytes = 0;
+};
+
 /// Reusable memory of searches: one per thread. Grows to what searches need and keeps it.
 class Scratch {
  public:
@@ -75,6 +82,8 @@ class Scratch {
   ~Scratch();
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
+  /// Of all searches so far.
+  [[nodiscard]] ReadCounts read_counts() const;
   struct Impl;
   Impl& impl() { return *impl_; }
 
@@ -133,6 +142,10 @@ size_t EstimateLoadBytes(const BuildSpec& spec, VectorType type, size_t count, u
 size_t EstimateBuildBytes(const BuildSpec& spec, const VectorSource& vectors, size_t threads = 8);
 size_t EstimateLoadBytes(const BuildSpec& spec, const VectorSource& vectors);
 
+/// Searches by this type read vectors from its file and not the ones that they were built on, but
+/// for iterators and small segments: those need no memory.
+[[nodiscard]] bool KeepsVectorsOnDisk(std::string_view index_type);
+
 /// `progress` (may be empty) is told the share done, 0-1, from any thread.
 Result<std::unique_ptr<Index>> Build(const Context& context, const BuildSpec& spec,
                                      const VectorSource& vectors, Executor& executor,
@@ -144,8 +157,12 @@ enum class LoadMode { kMap, kResident };
 /// and structure; ids read from the file are bounded before use, so a damaged file gives Corruption
 /// or wrong hits, never undefined behaviour. `vectors` are the raw vectors the index was built on;
 /// types that do not need them ignore them.
+///
+/// `path` is where the bytes of `file` lie on disk, at position 0; empty: nowhere. DISKANN reads its
+/// nodes from there, around the page cache; without a path, or where the file system has no direct
+/// reads, from `file`, which must outlive the index then in both modes.
 Result<std::unique_ptr<Index>> Load(std::string_view file, const VectorSource& vectors,
-                                    LoadMode mode);
+                                    LoadMode mode, const std::string& path = {});
 
 /// Verifies every block checksum of an index file. Corruption names the block.
 Status VerifyIndexFile(std::string_view file);
