@@ -104,6 +104,46 @@ void CheckEstimates(const BuildSpec& spec, const VectorSource& source) {
   EXPECT_GE(held, (*index)->memory_bytes()) << spec.index_type;
 }
 
+/// Bytes that the index holds when it is loaded into memory.
+size_t HeldWhenLoaded(std::unique_ptr<Index> index, const VectorSource& vectors) {
+  const std::string file = testing::MustSave(*index);
+  index.reset();
+  const size_t before = live_bytes.load();
+  const Result<std::unique_ptr<Index>> loaded = Load(file, vectors, LoadMode::kResident);
+  EXPECT_TRUE(loaded.ok()) << loaded.status();
+  return live_bytes.load() - before;
+}
+
+TEST(EstimateTest, CoversBuildAndLoadOfDiskann) {
+  const testing::Dataset data = testing::Clustered(20000, 32, 20, 1);
+  const BuildSpec specs[] = {
+      {.index_type = "DISKANN", .metric = Metric::kCosine, .params = {{"search_list_size", "16"}}},
+      {.index_type = "DISKANN",
+       .metric = Metric::kL2,
+       .params = {{"max_degree", "12"},
+                  {"search_list_size", "16"},
+                  {"pq_code_budget_gb_ratio", "0.25"}}},
+  };
+  for (const BuildSpec& spec : specs) {
+    ThreadPool pool("build", 2, 16);
+    ASSERT_TRUE(ParallelFor(pool, 1000, 1, [](size_t) { return Status(); }).ok());
+    pool.Drain();
+    const size_t before = live_bytes.load();
+    peak_bytes.store(before);
+    Result<std::unique_ptr<Index>> index = Build(Context(), spec, data.source(), pool, {});
+    ASSERT_TRUE(index.ok()) << index.status();
+    pool.Drain();
+    const size_t peak = peak_bytes.load() - before;
+    const size_t held = HeldWhenLoaded(*std::move(index), data.source());
+    const size_t build = EstimateBuildBytes(spec, VectorType::kFloat32, data.count(), data.dim, 2);
+    const size_t load = EstimateLoadBytes(spec, VectorType::kFloat32, data.count(), data.dim);
+    EXPECT_GE(build, peak);
+    EXPECT_LE(build, peak * 11 / 10);
+    EXPECT_GE(load, held);
+    EXPECT_LE(load, held * 11 / 10);
+  }
+}
+
 TEST(EstimateTest, CoversBuildAndLoadClosely) {
   const testing::Dataset data = testing::Clustered(20000, 16, 20, 1);
   const BuildSpec specs[] = {

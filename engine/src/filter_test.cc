@@ -40,7 +40,7 @@ class FilterTest : public ::testing::TestWithParam<const char*> {
   }
 
   void ExpectRecall(const Filter& filter, const std::string& what) {
-    const SearchParams params{.params = {{"nprobe", "16"}}};
+    const SearchParams params{.params = {{"nprobe", "16"}, {"search_list", "32"}}};
     const auto expected =
         BruteForce(Metric::kL2, data_.source(), queries_.queries(), params, filter);
     const auto found = MustSearch(*index_, queries_.queries(), params, filter);
@@ -56,7 +56,7 @@ class FilterTest : public ::testing::TestWithParam<const char*> {
 
 INSTANTIATE_TEST_SUITE_P(Types, FilterTest,
                          ::testing::Values("FLAT", "IVF_FLAT", "IVF_SQ8", "IVF_PQ", "IVF_RABITQ",
-                                           "SCANN", "HNSW"));
+                                           "SCANN", "HNSW", "DISKANN"));
 
 TEST_P(FilterTest, IndependentOfTheVectors) {
   std::mt19937 random(1);
@@ -100,7 +100,8 @@ TEST_P(FilterTest, NothingNearTheQuerySurvives) {
       Bits out(kCount);
       for (size_t i = 0; i < cut; ++i) out.Set(all[i].row);
       const auto expected = BruteForce(Metric::kL2, data_.source(), query, {}, FilterOut(out));
-      const auto found = MustSearch(*index_, query, {.params = {{"nprobe", "16"}}}, FilterOut(out));
+      const auto found = MustSearch(
+          *index_, query, {.params = {{"nprobe", "16"}, {"search_list", "128"}}}, FilterOut(out));
       EXPECT_EQ(found[0].size(), expected[0].size());
       EXPECT_GE(Recall(Metric::kL2, expected, found), 0.7) << cut;
     }

@@ -49,8 +49,8 @@ TEST(ValidateBuildTest, NamesParameterRangeAndValue) {
 TEST(ValidateBuildTest, RefusesUnknownAndUnbuiltTypes) {
   EXPECT_EQ(Message(Spec("HNSWX")),
             "InvalidArgument(Index): invalid index type: HNSWX; known are FLAT, IVF_FLAT, IVF_SQ8, "
-            "HNSW, AUTOINDEX, IVF_PQ, IVF_RABITQ, SCANN, HNSW_SQ, HNSW_PQ, HNSW_PRQ");
-  for (const char* type : {"DISKANN", "AISAQ"}) {
+            "HNSW, AUTOINDEX, IVF_PQ, IVF_RABITQ, SCANN, HNSW_SQ, HNSW_PQ, HNSW_PRQ, DISKANN");
+  for (const char* type : {"AISAQ", "FAISS"}) {
     const Status status = ValidateBuild(Spec(type), VectorType::kFloat32, 8).status();
     EXPECT_TRUE(status.Is(StatusKind::kUnimplemented)) << status;
     EXPECT_NE(status.message().find(type), std::string::npos) << status;

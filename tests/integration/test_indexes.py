@@ -40,6 +40,7 @@ KINDS = {
         {"ef": 200, "refine_k": 15},
         0.9,
     ),
+    "DISKANN": ({}, {"search_list": 100}, 0.93),
     "AUTOINDEX": ({}, {}, 0.93),
 }
 
@@ -115,12 +116,37 @@ def test_scores_of_codes_are_near_the_exact_ones(client, name, seed, which, metr
         ("HNSW_PQ", {"m": 5}, "should be a multiple of the number of subquantizers"),
         ("HNSW_PQ", {"m": 4, "nbits": 17}, "nbits out of range"),
         ("HNSW_PRQ", {"m": 4, "nrq": 17}, "nrq out of range"),
+        ("DISKANN", {"max_degree": 0}, "max_degree out of range"),
+        ("DISKANN", {"search_list_size": "many"}, "search_list_size must be an integer"),
+        ("DISKANN", {"pq_code_budget_gb_ratio": 0.5}, "pq_code_budget_gb_ratio must be a number"),
     ],
 )
-def test_wrong_parameters_of_quantised_graphs_are_refused(client, name, kind, params, message):
+def test_wrong_build_parameters_are_refused(client, name, kind, params, message):
     simple(client, name, index=None)
     with pytest.raises(MilvusException, match=message):
         create_index(client, name, "vec", kind, "L2", params)
+
+
+def test_diskann_wants_a_list_of_the_limit_at_least(client, name, seed):
+    create(client, name, [key_field(), vector_field(DIM)], index="DISKANN")
+    data = vectors(600, DIM, seed)
+    insert(client, name, [{"id": i, "vec": v} for i, v in enumerate(data)])
+    with pytest.raises(MilvusException, match=r"search_list_size\(19\) should be larger than k\(20\)"):
+        search_keys(client, name, data[:1], limit=20, search_params={"params": {"search_list": 19}})
+    with pytest.raises(MilvusException, match="search_list"):
+        search_keys(client, name, data[:1], search_params={"params": {"search_list": -1}})
+    client.flush(name)
+    wait_indexed(client, name, "vec", 600)
+    # Without one, and in a range.
+    assert [hits[0] for hits in search_keys(client, name, data[:5], limit=50)] == list(range(5))
+    near = client.search(
+        name,
+        data=[data[3]],
+        anns_field="vec",
+        limit=100,
+        search_params={"params": {"radius": 1e-6, "range_filter": 0}},
+    )[0]
+    assert [hit.id for hit in near] == [3]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -151,15 +177,15 @@ def test_deleted_and_filtered_rows_never_come_up(client, name, seed, kind):
         assert len(keys) == 50 and all(key % 3 and key % 10 == 4 for key in keys)
 
 
-QUANTISED = ("HNSW_SQ", "HNSW_PQ", "HNSW_PRQ")
+OF_FILES = ("HNSW_SQ", "HNSW_PQ", "HNSW_PRQ", "DISKANN")
 
 
-def test_quantised_graphs_survive_a_restart(private_server, connection):
-    """The index files are mapped again: sealed rows, rows of the log and deletes answer as before."""
+def test_indexes_with_vectors_of_their_own_survive_a_restart(private_server, connection):
+    """The index files are opened again: sealed rows, rows of the log and deletes answer as before."""
     server = private_server()
     client = connection(server)
     data = vectors(1500, DIM, 3)
-    for kind in QUANTISED:
+    for kind in OF_FILES:
         build, _, _ = KINDS[kind]
         create(client, kind, [key_field(), vector_field(DIM)], index=kind, params=build)
         insert(client, kind, [{"id": i, "vec": v} for i, v in enumerate(data[:1200])])
@@ -168,12 +194,12 @@ def test_quantised_graphs_survive_a_restart(private_server, connection):
         insert(client, kind, [{"id": 1200 + i, "vec": v} for i, v in enumerate(data[1200:])])
         client.delete(kind, filter="id % 4 == 0")
     before = {}
-    for kind in QUANTISED:
+    for kind in OF_FILES:
         before[kind] = search_keys(client, kind, data[:20], search_params={"params": KINDS[kind][1]})
         assert [hits[0] for hits in before[kind]][1:4] == [1, 2, 3]
     server.crash()
     client = connection(server)
-    for kind in QUANTISED:
+    for kind in OF_FILES:
         client.load_collection(kind)
         after = search_keys(client, kind, data[:20], search_params={"params": KINDS[kind][1]})
         assert after == before[kind]

@@ -134,6 +134,7 @@ void DiskCodes::MakeTable(Metric metric, std::span<const float> query, CodeTable
                           std::vector<float>& buffer) const {
   const CodeKernels& kernels = ActiveCodeKernels();
   const size_t width = shape_.part_dim();
+  const bool distances = metric != Metric::kIP;
   buffer.assign(shape_.dim + shape_.parts * (kCodewords + 1), 0);
   float* const padded = buffer.data();
   float* const values = padded + shape_.dim;
@@ -145,15 +146,15 @@ void DiskCodes::MakeTable(Metric metric, std::span<const float> query, CodeTable
   }
   table.length = static_cast<float>(std::sqrt(squares));
   float range = 0;
-  table.base = metric == Metric::kL2 ? static_cast<float>(squares) : 0;
+  table.base = distances ? static_cast<float>(squares) : 0;
   for (size_t part = 0; part < shape_.parts; ++part) {
     const float* const matrix = codebooks_.data() + part * width * kCodewords;
     float* const out = values + part * kCodewords;
     float least = 0;
     float largest = 0;
     kernels.product_table(padded + part * width, matrix, width, kCodewords, out, &least, &largest);
-    for (size_t i = 0; i < kCodewords; ++i) out[i] = metric == Metric::kL2 ? -2 * out[i] : -out[i];
-    for (size_t j = 0; j < width && metric == Metric::kL2; ++j) {
+    for (size_t i = 0; i < kCodewords; ++i) out[i] = distances ? -2 * out[i] : -out[i];
+    for (size_t j = 0; j < width && distances; ++j) {
       const float* const row = matrix + j * kCodewords;
       for (size_t i = 0; i < kCodewords; ++i) out[i] += row[i] * row[i];
     }
@@ -176,6 +177,9 @@ void DiskCodes::MakeTable(Metric metric, std::span<const float> query, CodeTable
     kernels.pack_table(values + part * kCodewords, kCodewords, leasts[part], inverse,
                        table.values.data() + part * kCodewords);
   }
+  if (metric != Metric::kCosine) return;
+  table.base = table.base / 2 - 1;
+  table.step /= 2;
 }
 
 uint32_t DiskCodes::Sum(const uint8_t* values, uint32_t id) const {
@@ -198,10 +202,22 @@ void DiskCodes::Prefetch(uint32_t id) const {
 
 DiskCodes::Span DiskCodes::Around(Metric metric, const CodeTable& table, float key) const {
   const float error = std::sqrt(std::max(0.0F, error_[0]));
-  if (metric != Metric::kL2) return {key - error * table.length, key + error * table.length};
-  const float length = std::sqrt(std::max(0.0F, key));
+  if (metric == Metric::kIP) return {key - error * table.length, key + error * table.length};
+  const bool cosine = metric == Metric::kCosine;
+  const float length = std::sqrt(std::max(0.0F, cosine ? 2 * key + 2 : key));
   const float least = std::max(0.0F, length - error);
-  return {least * least, (length + error) * (length + error)};
+  const float most = length + error;
+  if (!cosine) return {least * least, most * most};
+  return {least * least / 2 - 1, most * most / 2 - 1};
+}
+
+float DiskCodes::Above(Metric metric, const CodeTable& table, float key) const {
+  // A code is off its vector in a random direction, so by 1 / sqrt(dim) of that along a given one.
+  const float square = std::max(0.0F, error_[0]);
+  const float along = 2 * std::sqrt(square / static_cast<float>(shape_.dim));
+  if (metric == Metric::kIP) return key + along * table.length;
+  if (metric == Metric::kL2) return key + 2 * along * std::sqrt(std::max(0.0F, key)) + square;
+  return key + along * std::sqrt(std::max(0.0F, 2 * key + 2)) + square / 2;
 }
 
 }  // namespace kite::engine

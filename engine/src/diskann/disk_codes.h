@@ -2,8 +2,9 @@
 //
 // Dimensions (filled up with zeros) are cut into parts of equal length; a part's code of 8 bits is
 // the nearest of 256 codewords (Jegou, Douze and Schmid, "Product quantization for nearest neighbor
-// search", 2011). For COSINE vectors are coded at length 1. A query's table has one value per part
-// and codeword, rounded to 8 bits; the key of a vector is about the sum of its parts' values.
+// search", 2011). For COSINE vectors are coded at length 1, and their keys are made of squared
+// distances, which err less for near vectors. A query's table has one value per part and codeword,
+// rounded to 8 bits; the key of a vector is about the sum of its parts' values.
 #pragma once
 
 #include <vector>
@@ -59,6 +60,8 @@ class DiskCodes {
     float last = 0;
   };
   [[nodiscard]] Span Around(Metric metric, const CodeTable& table, float key) const;
+  /// The keys of most codes of vectors with the key `key` are below it: two standard deviations.
+  [[nodiscard]] float Above(Metric metric, const CodeTable& table, float key) const;
 
  private:
   [[nodiscard]] uint32_t Sum(const uint8_t* values, uint32_t id) const;

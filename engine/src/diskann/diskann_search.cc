@@ -23,8 +23,9 @@ constexpr double kCodeOverhead = 24;
 /// selectivity promises. If not, the filter takes away what lies near the query.
 constexpr double kSurvivorsNearMin = 0.5;
 
-/// When codes are ranked, so many more than wanted are read.
+/// When codes are ranked, so many more than wanted are read, and at most so many times that many.
 constexpr size_t kMoreCandidates = 16;
+constexpr size_t kCandidatesPerRead = 8;
 /// All of them are known at once.
 constexpr size_t kScanWidth = 32;
 
@@ -60,7 +61,9 @@ class DiskannIndex::Walk {
     NodeReader reader(index_.nodes_, job_.scratch.nodes, width);
     const auto next = [&] {
       const size_t i = pool.Next();
-      if (i == CandidatePool::kNone || (i >= list && pool.key(i) > limits_.last)) return false;
+      if (i == CandidatePool::kNone) return false;
+      // The way to a hit may lead through nodes outside of the range.
+      if (i >= list + 2 * job_.scratch.hits.size() && pool.key(i) > limits_.last) return false;
       pool.MarkExpanded(i);
       reader.Start(pool.node(i), 0);
       return true;
@@ -70,20 +73,26 @@ class DiskannIndex::Walk {
     return {};
   }
 
-  /// Ranks the codes of all survivors and reads the `list` best.
-  Status ScanCodes(size_t list) {
+  /// Ranks the codes of all survivors and reads the `list` best, and others as long as their codes
+  /// say that they belong to the hits. False when there may be more in the window.
+  Result<bool> ScanCodes(size_t list) {
     std::vector<Hit>& candidates = buffers_.heap;
-    KITE_RETURN_IF_ERROR(RankSurvivors(list, candidates));
+    // What is too near for the window cannot be told from what is in it by codes.
+    const size_t most = job_.window.first != 0
+                            ? std::max(index_.vectors().count() / kNodesPerRead, list)
+                            : kCandidatesPerRead * list;
+    KITE_RETURN_IF_ERROR(RankSurvivors(most, candidates));
     // The hits of a walk before are among them.
     job_.scratch.hits.clear();
     NodeReader reader(index_.nodes_, job_.scratch.nodes, kScanWidth);
     size_t i = 0;
     const auto next = [&] {
-      if (i == candidates.size()) return false;
+      if (i == candidates.size() || (i >= list && HitKey(candidates[i]) > Limit())) return false;
       reader.Start(HitRow(candidates[i++]), kSingleTag);
       return true;
     };
-    return Run(reader, next);
+    KITE_RETURN_IF_ERROR(Run(reader, next));
+    return best_.full() || candidates.size() < most || !job_.window.bounded();
   }
 
   void Finish() { best_.Finish(); }
@@ -96,6 +105,14 @@ class DiskannIndex::Walk {
  private:
   /// A node whose twins and links do not count.
   static constexpr uint64_t kSingleTag = uint64_t{1} << 33;
+
+  /// Codes with a greater key are not worth a read: mostly, and in a window almost surely.
+  [[nodiscard]] float Limit() const {
+    const Hit bound = best_.bound();
+    if (!best_.full() && job_.window.last == kWorstHit) return kInfinity;
+    if (job_.window.bounded()) return Around(bound).last;
+    return index_.codes_.Above(index_.metric(), table_, HitKey(bound));
+  }
 
   [[nodiscard]] DiskCodes::Span Around(Hit hit) const {
     return index_.codes_.Around(index_.metric(), table_, HitKey(hit));
@@ -288,9 +305,10 @@ Result<bool> DiskannIndex::Approximate(const SearchJob& job, size_t wanted) cons
       return true;
     }
   }
-  KITE_RETURN_IF_ERROR(walk.ScanCodes(std::max(list, wanted + wanted / 2 + kMoreCandidates)));
+  KITE_ASSIGN_OR_RETURN(
+      const bool whole, walk.ScanCodes(std::max(list, wanted + wanted / 2 + kMoreCandidates)));
   walk.Finish();
-  return true;
+  return whole;
 }
 
 }  // namespace kite::engine

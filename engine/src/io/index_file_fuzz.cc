@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "diskann/diskann_index.h"
 #include "io/index_file.h"
 #include "kite/engine/index.h"
 
@@ -62,6 +63,16 @@ bool MakeSegment(const IndexFileHeader& header, Segment& segment) {
   return true;
 }
 
+/// Links that changed must come through the checksums of their nodes.
+void RepairNodes(const IndexFileReader& reader, const Segment& segment, std::span<std::byte> file) {
+  if (reader.header().spec.index_type != "DISKANN") return;
+  const NodeLayout layout =
+      DiskannIndex::LayoutOf(reader.header().spec, segment.source.type, segment.source.dim);
+  RepairNodeChecksums(layout, static_cast<uint32_t>(segment.source.count),
+                      file.subspan(reader.Offset(SectionId::kDiskNodes),
+                                   reader.Size(SectionId::kDiskNodes)));
+}
+
 void SearchAll(const Index& index, uint8_t choice, const Segment& segment) {
   SearchParams params{.k = size_t{1} + choice % 7, .params = {{"ef", "8"}, {"nprobe", "2"}}};
   if ((choice & 0x10) != 0) params.range = Range{.radius = 0.5F};
@@ -99,6 +110,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Result<IndexFileReader> reader = IndexFileReader::Open(file);
   Segment segment;
   if (!reader.ok() || !MakeSegment(reader->header(), segment)) return 0;
+  RepairNodes(*reader, segment, {reinterpret_cast<std::byte*>(aligned.data()), bytes.size()});
   for (const LoadMode mode : {LoadMode::kMap, LoadMode::kResident}) {
     const Result<std::unique_ptr<Index>> index = Load(file, segment.source, mode);
     if (index.ok()) SearchAll(**index, data[0], segment);

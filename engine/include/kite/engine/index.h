@@ -160,7 +160,7 @@ enum class LoadMode { kMap, kResident };
 ///
 /// `path` is where the bytes of `file` lie on disk, at position 0; empty: nowhere. DISKANN reads its
 /// nodes from there, around the page cache; without a path, or where the file system has no direct
-/// reads, from `file`, which must outlive the index then in both modes.
+/// reads, from `file`; for it, `file` must outlive the index in both modes.
 Result<std::unique_ptr<Index>> Load(std::string_view file, const VectorSource& vectors,
                                     LoadMode mode, const std::string& path = {});
 
