@@ -117,19 +117,26 @@ void NeighborWalk::Tighten() {
 
 void NeighborWalk::ChooseEntries(std::vector<uint32_t>& ids) {
   const std::span<const uint32_t> entries = codes_.entries();
-  MakeRoom(entries.size());
+  MakeRoom(kGroupSlots);
   float* const keys = buffers_.beam_keys.data();
-  size_t n = 0;
+  std::array<Hit, kEntries> best;
+  best.fill(PackHit(kInfinity, kNoLink));
   const uint8_t* group = codes_.entry_groups();
-  for (size_t i = 0; i < entries.size(); i += kGroupSlots, group += codes_.group_bytes()) {
-    n += kernels_.estimate(query_, group, entries.data() + i, scorer_.mean_key(), kInfinity,
-                           keys + n, buffers_.beam_ids.data() + n);
+  for (size_t g = 0; g < entries.size(); g += kGroupSlots, group += codes_.group_bytes()) {
+    const size_t n = kernels_.estimate(query_, group, entries.data() + g, scorer_.mean_key(),
+                                       HitKey(best.back()), keys, buffers_.beam_ids.data());
+    for (size_t i = 0; i < n; ++i) {
+      const Hit hit = PackHit(keys[i], buffers_.beam_ids[i]);
+      if (hit >= best.back()) continue;
+      const auto at = std::upper_bound(best.begin(), best.end(), hit);
+      std::move_backward(at, best.end() - 1, best.end());
+      *at = hit;
+    }
   }
-  for (size_t left = std::min(n, kEntries); left > 0; --left) {
-    const size_t best = kernels_.find_min(keys, n);
-    ids.push_back(buffers_.beam_ids[best]);
-    scorer_.Prefetch(ids.back());
-    keys[best] = kInfinity;
+  for (const Hit hit : best) {
+    if (HitRow(hit) == kNoLink) break;
+    ids.push_back(HitRow(hit));
+    scorer_.Prefetch(HitRow(hit));
   }
 }
 
