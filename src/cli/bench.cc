@@ -22,7 +22,7 @@ struct AnnFlags {
   std::string metric;
   std::string build;
   std::string search;
-  std::string load = "map";
+  std::string load = "resident";
   std::string filter_kind = "random";
   std::string json;
 };
@@ -180,7 +180,8 @@ void AddAnnOptions(CLI::App& ann, AnnFlags& flags) {
       ->check(CLI::Range(1, 1000))
       ->type_name("N");
   ann.add_option("--load", flags.load,
-                 "How the saved index is loaded: map (as the server does; default) or resident")
+                 "How the saved index is loaded: resident (in memory, as the server does; default) or "
+                 "map (as with mmap.enabled)")
       ->check(CLI::IsMember({"map", "resident"}))
       ->type_name("MODE");
   ann.add_option("--json", flags.json,

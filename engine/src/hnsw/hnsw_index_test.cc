@@ -224,6 +224,20 @@ TEST(HnswFilterTest, RecallHoldsInEveryCell) {
   }
 }
 
+TEST(HnswNeighborCodesTest, AreLeftOutWhereNeighborsDifferInAllDirections) {
+  // Nearly all of the variance is between the centres, and so in few directions.
+  const Dataset base = Clustered(4000, 128, 20, 12);
+  const Dataset query = Clustered(50, 128, 20, 12, 1);
+  const BuildSpec spec{.index_type = "HNSW"};
+  BuildSpec lean = spec;
+  lean.params["lean"] = "true";
+  const auto index = MustBuild(spec, base.source());
+  EXPECT_EQ(index->memory_bytes(), MustBuild(lean, base.source())->memory_bytes());
+  const auto expected = BruteForce(Metric::kL2, base.source(), query.queries(), {});
+  const auto found = MustSearch(*index, query.queries(), {.params = {{"ef", "100"}}});
+  EXPECT_GE(Recall(Metric::kL2, expected, found), 0.95);
+}
+
 TEST(HnswCodesTest, FilesWithoutCodesAreLoaded) {
   const Dataset data = Clustered(500, 16, 10, 8);
   const auto index = MustBuild({.index_type = "HNSW"}, data.source());

@@ -51,6 +51,31 @@ struct Encoder {
   }
 };
 
+/// The share of the squared distances between linked nodes that is left when they are projected.
+/// Where vectors lie in clusters, these differ in few directions, but neighbours may in all.
+double Captured(const Codes& codes, const GraphLayer& layer, const Projection& projection) {
+  constexpr uint32_t kSampleMax = 1024;
+  const size_t dims = projection.dims();
+  const auto project = [&](uint32_t id, std::vector<float>& out) {
+    out.resize(dims);
+    projection.Apply(codes.code(id), codes.terms(id).scale, out.data());
+  };
+  std::vector<float> node;
+  std::vector<float> neighbor;
+  double kept = 0;
+  double all = 0;
+  for (uint32_t id = 0; id < layer.size; id += layer.size / kSampleMax + 1) {
+    const uint32_t* const links = layer.LinksOf(id);
+    const uint32_t other = links[id % (layer.degree / 2)];
+    if (other >= layer.size) continue;
+    project(id, node);
+    project(other, neighbor);
+    for (size_t j = 0; j < dims; ++j) kept += std::pow(node[j] - neighbor[j], 2);
+    all += CodeScorer(codes, Metric::kL2, id).One(other);
+  }
+  return all > 0 ? kept / all : 0;
+}
+
 }  // namespace
 
 size_t NeighborCodes::DimsOf(size_t dim) {
@@ -87,7 +112,7 @@ Result<NeighborCodes> NeighborCodes::Build(const Context& context, const Codes& 
   if (!std::isnormal(square_max) || square_max > 1e30F) return neighbor_codes;
   KITE_ASSIGN_OR_RETURN(Projection projection,
                         Projection::Fit(context, codes, count, dims, seed));
-  if (projection.captured() < kCapturedMin) return neighbor_codes;
+  if (Captured(codes, layer, projection) < kCapturedMin) return neighbor_codes;
 
   KITE_ASSIGN_OR_RETURN(Array<float> projected, Array<float>::Allocate(count * dims));
   const size_t tasks = (count + kNodesPerTask - 1) / kNodesPerTask;

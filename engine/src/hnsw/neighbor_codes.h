@@ -30,9 +30,9 @@ class NeighborCodes {
  public:
   /// Smaller indexes do well without.
   static constexpr size_t kCountMin = 1000;
-  /// With less of the vectors' squared lengths in the leading directions the estimates mislead.
+  /// With less of the squared distances between neighbours in the leading directions the estimates
+  /// mislead.
   static constexpr double kCapturedMin = 0.85;
-
   /// Codes of 8 bits are as small, and better.
   static constexpr size_t kDimMin = 48;
 
@@ -40,7 +40,7 @@ class NeighborCodes {
   [[nodiscard]] static size_t DimsOf(size_t dim);
 
   /// Empty when nodes have no whole groups of links (M < 16), when the vectors are too few, or when
-  /// they spread too evenly.
+  /// neighbours differ in too many directions.
   static Result<NeighborCodes> Build(const Context& context, const Codes& codes, Metric metric,
                                      const Graph& graph, uint64_t seed, Executor& executor);
   /// Empty when the file has none.

@@ -84,7 +84,6 @@ Result<Projection> Projection::Fit(const Context& context, const Codes& codes, s
   const size_t dim = codes.dim();
   Matrix directions = RandomOrthonormal(dims, dim, seed);
   Projection projection;
-  projection.captured_ = 1;
   if (dims < dim) {
     const Matrix sample = Sample(codes, count);
     Matrix covariance(dim, dim);
@@ -95,12 +94,6 @@ Result<Projection> Projection::Fit(const Context& context, const Codes& codes, s
       std::swap(directions.values, next.values);
       Orthonormalize(directions);
     }
-    KITE_RETURN_IF_ERROR(MultiplyTransposed(context, directions, covariance, next));
-    double kept = 0;
-    double total = 0;
-    for (size_t i = 0; i < dims; ++i) kept += Dot(next.row(i), directions.row(i), dim);
-    for (size_t j = 0; j < dim; ++j) total += covariance.row(j)[j];
-    projection.captured_ = total > 0 ? kept / total : 0;
     const Matrix rotation = RandomOrthonormal(dims, dims, seed + 1);
     std::fill(next.values.begin(), next.values.end(), 0.0F);
     for (size_t i = 0; i < dims; ++i) {

@@ -24,15 +24,12 @@ class Projection {
   [[nodiscard]] size_t memory_bytes() const { return rows_.bytes() + scales_.bytes(); }
 
   [[nodiscard]] size_t dims() const { return scales_.size(); }
-  /// The share of the sample's squared lengths that the projection keeps, 0-1. Only after Fit.
-  [[nodiscard]] double captured() const { return captured_; }
   /// out[0..dims) = the projection of scale times code.
   void Apply(const int8_t* code, float scale, float* out) const;
 
  private:
   Array<int8_t> rows_;  ///< dims x dim
   Array<float> scales_;
-  double captured_ = 0;
 };
 
 }  // namespace kite::engine

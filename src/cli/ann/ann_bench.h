@@ -32,7 +32,7 @@ struct AnnOptions {
   size_t build_threads = 1;
   size_t k = 10;
   size_t repeats = 5;  ///< timed rounds
-  engine::LoadMode load = engine::LoadMode::kMap;
+  engine::LoadMode load = engine::LoadMode::kResident;
   uint64_t seed = 42;  ///< of the build, the filters and the order of the queries
 };
 

@@ -81,7 +81,7 @@ TEST_F(AnnBenchTest, FlatFindsEverything) {
 
 TEST_F(AnnBenchTest, MeasuresEveryPoint) {
   ASSERT_EQ(Run({"--metric", "L2", "--index", "HNSW", "--build", "M=8,efConstruction=60",
-                 "--search", "ef=10,200", "--threads", "2", "--load", "resident"}),
+                 "--search", "ef=10,200", "--threads", "2", "--load", "map"}),
             0)
       << error_;
   const nlohmann::json& points = report_["points"];
