@@ -160,7 +160,11 @@ bool ServerProcess::ExitedWithin(milliseconds timeout) {
 }
 
 void ServerProcess::Pause() {
-  if (pid_ != 0) ::kill(pid_, SIGSTOP);
+  if (pid_ == 0) return;
+  ::kill(pid_, SIGSTOP);
+  // A thread that runs on another core may go on for a while and answer one more request.
+  int status = 0;
+  if (::waitpid(pid_, &status, WUNTRACED) == pid_ && !WIFSTOPPED(status)) pid_ = 0;
 }
 
 void ServerProcess::Resume() {
