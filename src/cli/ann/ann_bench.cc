@@ -92,7 +92,7 @@ class ScratchFolder {
   std::string path_;
 };
 
-/// An index that was saved and loaded again, with the file that it may read.
+/// An index that was saved and loaded again, and the file if it reads it.
 struct LoadedIndex {
   std::unique_ptr<MappedFile> file;
   std::unique_ptr<Index> index;
@@ -235,6 +235,8 @@ Result<LoadedIndex> Bench::LoadFrom(const std::string& path) {
                                    std::string(loaded.index->type()) + " for " +
                                    std::string(engine::MetricName(loaded.index->metric())));
   }
+  const bool reads_file = engine::KeepsVectorsOnDisk(loaded.index->type());
+  if (options_.load == engine::LoadMode::kResident && !reads_file) loaded.file.reset();
   return loaded;
 }
 
