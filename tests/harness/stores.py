@@ -50,16 +50,22 @@ def pinned(name: str) -> str:
     return next(line.split("=", 1)[1] for line in versions.read_text().splitlines() if line.startswith(f"{name}="))
 
 
+_given_ports: set[int] = set()
+
+
 def free_port() -> int:
-    """Below the range of outgoing connections, so that a server can be restarted on it."""
+    """Below the range of outgoing connections, so that a server can be restarted on it; each port once."""
     while True:
         port = random.randrange(12_000, 32_000)
+        if port in _given_ports:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return port
+        _given_ports.add(port)
+        return port
 
 
 def accepts(port: int) -> bool:
