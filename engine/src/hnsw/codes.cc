@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "search/hit.h"
-#include "search/prefetch.h"
 
 namespace kite::engine {
 namespace {
@@ -132,11 +131,6 @@ void CodeScorer::Ids(const uint32_t* ids, size_t n, float* keys) const {
     keys[i] = CleanKey(base_ + square_weight_ * other.square - mean_weight_ * other.mean_dot -
                        dot_weight_ * other.scale * keys[i]);
   }
-}
-
-void CodeScorer::Prefetch(uint32_t id) const {
-  PrefetchRange(codes_.code(id), codes_.dim());
-  __builtin_prefetch(&codes_.terms(id));
 }
 
 float CodeScorer::Error(uint32_t id) const {

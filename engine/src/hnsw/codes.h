@@ -15,6 +15,7 @@
 #include "base/executor.h"
 #include "hnsw/node_scorer.h"
 #include "io/index_file.h"
+#include "search/prefetch.h"
 #include "search/vectors.h"
 
 namespace kite::engine {
@@ -68,7 +69,10 @@ class CodeScorer final : public NodeScorer {
   void PrefetchAll(const uint32_t* ids, size_t n) const override {
     for (size_t i = 0; i < n; ++i) Prefetch(ids[i]);
   }
-  void Prefetch(uint32_t id) const;
+  [[gnu::always_inline]] void Prefetch(uint32_t id) const {
+    PrefetchRange(codes_.code(id), codes_.dim());
+    __builtin_prefetch(&codes_.terms(id));
+  }
   /// The query is about its scale times its code (less the mean for L2).
   [[nodiscard]] const int8_t* query_code() const { return query_; }
   [[nodiscard]] float query_scale() const { return terms_.scale; }
