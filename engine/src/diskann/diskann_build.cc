@@ -121,16 +121,18 @@ void DiskannIndex::AddSections(IndexFileWriter& writer) const {
 
 size_t DiskannIndex::EstimateStructureBytes(const BuildSpec& spec, VectorType type, size_t count,
                                             uint32_t dim) {
-  return DiskCodes::EstimateBytes(CodeShape(spec, type, dim), count) + Graph::EstimateUpperBytes(count, UpperDegree(spec));
+  return DiskCodes::EstimateBytes(CodeShape(spec, type, dim), count) +
+         Graph::EstimateUpperBytes(count, UpperDegree(spec));
 }
 
 size_t DiskannIndex::EstimatePeakBytes(const BuildSpec& spec, VectorType type, size_t count,
                                        uint32_t dim, size_t threads) {
-  const size_t degree = DegreeOf(spec);
-  const size_t list = std::min<size_t>(*IntParam(spec.params, kDiskBuildList), count);
-  const size_t graph = count * degree * sizeof(uint32_t) + Graph::EstimateUpperBytes(count, UpperDegree(spec));
-  const size_t worker = count / 8 + 4 * list * sizeof(Hit) + 32 * degree * sizeof(uint32_t) + 4096;
-  const size_t linking = Codes::EstimateBytes(count, dim) + count + threads * worker;
+  const uint32_t degree = DegreeOf(spec);
+  const auto list = static_cast<size_t>(*IntParam(spec.params, kDiskBuildList));
+  const size_t graph = count * degree * sizeof(uint32_t) +
+                       Graph::EstimateUpperBytes(count, UpperDegree(spec));
+  const size_t linking = Codes::EstimateBytes(count, dim) +
+                         HnswBuilder::EstimateBytes(count, degree, list, threads);
   const size_t coding =
       DiskCodes::EstimatePeakBytes(CodeShape(spec, type, dim), count, dim, threads);
   return graph + std::max(linking, coding);

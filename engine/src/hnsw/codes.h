@@ -69,7 +69,7 @@ class CodeScorer final : public NodeScorer {
   void PrefetchAll(const uint32_t* ids, size_t n) const override {
     for (size_t i = 0; i < n; ++i) Prefetch(ids[i]);
   }
-  [[gnu::always_inline]] void Prefetch(uint32_t id) const {
+  void Prefetch(uint32_t id) const {
     PrefetchRange(codes_.code(id), codes_.dim());
     __builtin_prefetch(&codes_.terms(id));
   }
