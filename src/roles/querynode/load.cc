@@ -52,7 +52,7 @@ Status QueryNodeImpl::ReleaseChannel(model::ChannelId id) {
 
 namespace {
 
-/// Memory of an index that was built over a segment: its file is mapped, but for what stays on disk.
+/// Memory of an index that was built over a segment: as much as its file, but for what stays on disk.
 size_t IndexBytes(const segment::SealedSegment& sealed, const segment::VectorIndexMeta& built,
                   const std::vector<model::IndexPtr>& indexes) {
   if (!engine::KeepsVectorsOnDisk(built.index_type)) return built.file.size;
