@@ -55,13 +55,13 @@ TEST(CliTest, WrongCommandLinesSayWhatWouldBeRight) {
   EXPECT_THAT(Kite({"chekc"}).err, HasSubstr("did you mean 'check'?"));
   EXPECT_THAT(Kite({"run", "standalon"}).err, HasSubstr("did you mean 'standalone'?"));
   EXPECT_THAT(Kite({"run"}).err, HasSubstr("'kite run' needs one of its commands: standalone"));
-  EXPECT_THAT(Kite({"check"}).err, HasSubstr("DIR"));
+  EXPECT_THAT(Kite({"check", "a", "b"}).err, HasSubstr("b"));
   EXPECT_THAT(Kite({"config", "show", "--bogus"}).err,
               AllOf(HasSubstr("--bogus"), HasSubstr("kite config show --help")));
   EXPECT_THAT(Kite({"config", "show", "--set", "x"}).err, HasSubstr("KEY=VALUE"));
   EXPECT_THAT(Kite({}).err, HasSubstr("Usage: kite"));
   for (const std::vector<const char*>& words : std::vector<std::vector<const char*>>{
-           {}, {"x"}, {"run"}, {"check"}, {"config", "show", "--set", "x"}}) {
+           {}, {"x"}, {"run"}, {"check", "a", "b"}, {"config", "show", "--set", "x"}}) {
     EXPECT_EQ(Kite(words).code, 2);
     EXPECT_EQ(Kite(words).out, "");
   }
@@ -95,6 +95,8 @@ TEST(CliTest, CheckOfWhatIsNoDatabaseLeavesItAlone) {
   EXPECT_TRUE(std::filesystem::is_empty(folder));
   std::filesystem::remove_all(folder);
   EXPECT_EQ(Kite({"check", folder.c_str()}).code, 1);
+  const std::string other = "localStorage.path=" + folder + "-other";
+  EXPECT_THAT(Kite({"check", "--set", other.c_str()}).err, HasSubstr(folder + "-other"));
 }
 
 TEST(ProgressTest, Bytes) {

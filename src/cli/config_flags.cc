@@ -4,13 +4,20 @@
 
 namespace kite::cli {
 
-void ConfigFlags::AddTo(CLI::App& command, ConfigFlags& flags) {
+void ConfigFlags::AddSourcesTo(CLI::App& command, ConfigFlags& flags) {
   command
       .add_option("--config", flags.file,
                   "Configuration file, or a folder with milvus.yaml, default.yaml, user.yaml\n"
                   "(default: the folder named by MILVUSCONF, else ./configs)")
       ->type_name("FILE")
       ->take_last();
+  command.add_option("--set", flags.settings, "Set a configuration key; may be given again")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+}
+
+void ConfigFlags::AddTo(CLI::App& command, ConfigFlags& flags) {
+  AddSourcesTo(command, flags);
   command.add_option("--data", flags.data, "Folder that holds everything (default: ./kite-data)")
       ->type_name("DIR")
       ->take_last();
@@ -25,9 +32,6 @@ void ConfigFlags::AddTo(CLI::App& command, ConfigFlags& flags) {
                   "Port of health pages and metrics, 0 = a free one (default: 9091)")
       ->type_name("P")
       ->take_last();
-  command.add_option("--set", flags.settings, "Set a configuration key; may be given again")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false);
 }
 
 Result<server::Config> ConfigFlags::Load() const {

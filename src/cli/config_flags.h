@@ -24,6 +24,8 @@ struct ConfigFlags {
 
   /// `flags` must live until the command line was parsed.
   static void AddTo(CLI::App& command, ConfigFlags& flags);
+  /// Of those only --config and --set.
+  static void AddSourcesTo(CLI::App& command, ConfigFlags& flags);
 
   /// The configuration with these, the environment and the files.
   [[nodiscard]] Result<server::Config> Load() const;

@@ -66,8 +66,9 @@ class Database {
   virtual void Stop() = 0;
 };
 
-/// Verifies every checksum and structure of a stopped database: log, metadata, manifests, segments, indexes. Changes
-/// no byte of it.
+/// Verifies every checksum and structure of a stopped database: log, metadata, manifests, segments, indexes, embedded or
+/// on servers. Changes no byte of it. FailedPrecondition(Disk) or (Node) names a server that has it; a store that is not
+/// there is an error, not a problem.
 struct CheckReport {
   size_t collections = 0;
   size_t segments = 0;
@@ -78,7 +79,7 @@ struct CheckReport {
   std::vector<std::string> log_tails;  ///< no damage: what a crash left behind the last record; cut by the next start
 };
 /// `progress` (may be empty): bytes verified so far, and of how many.
-Result<CheckReport> CheckDatabase(const Context& context, const std::string& data_dir,
+Result<CheckReport> CheckDatabase(const Context& context, const std::string& data_dir, const ExternalStores& external,
                                   const std::function<void(uint64_t, uint64_t)>& progress);
 
 }  // namespace kite::server

@@ -32,6 +32,14 @@ Result<std::string> DatabaseId(const Context& context, store::MetaStore& meta) {
   return put.ok() ? Status::Internal("the database's id was stored and is not there") : put.status();
 }
 
+Status OfAnother(const std::string& place) {
+  return Status::FailedPrecondition(
+      StatusSubject::kNode,
+      place + " holds the objects of another database, whose metadata is elsewhere: use another "
+              "minio.rootPath or minio.bucketName, or the metadata (etcd.endpoints, etcd.rootPath, "
+              "localStorage.path) that belongs to it");
+}
+
 }  // namespace
 
 Status ClaimObjects(const Context& context, store::MetaStore& meta, store::ObjectStore& objects,
@@ -40,12 +48,21 @@ Status ClaimObjects(const Context& context, store::MetaStore& meta, store::Objec
   const Status taken = objects.PutNew(context, kObjectKey, id);
   if (!taken.Is(StatusKind::kAlreadyExists)) return taken;
   KITE_ASSIGN_OR_RETURN(const std::string holder, objects.Get(context, kObjectKey));
-  if (holder == id) return {};
-  return Status::FailedPrecondition(
-      StatusSubject::kNode,
-      place + " holds the objects of another database, whose metadata is elsewhere: use another "
-              "minio.rootPath or minio.bucketName, or the metadata (etcd.endpoints, etcd.rootPath, "
-              "localStorage.path) that belongs to it");
+  return holder == id ? Status::Ok() : OfAnother(place);
+}
+
+Status CheckClaim(const Context& context, store::MetaStore& meta, store::ObjectStore& objects,
+                  const std::string& place) {
+  KITE_ASSIGN_OR_RETURN(const auto id, meta.Get(context, kMetaKey));
+  if (!id) return {};
+  const Result<std::string> holder = objects.Get(context, kObjectKey);
+  if (holder.status().Is(StatusKind::kNotFound)) {
+    return Status::NotFound(StatusSubject::kObject,
+                            place + " does not hold the objects of this database: '" + kObjectKey +
+                                "' is missing; check minio.rootPath and minio.bucketName");
+  }
+  KITE_RETURN_IF_ERROR(holder.status());
+  return *holder == id->value ? Status::Ok() : OfAnother(place);
 }
 
 }  // namespace kite::server

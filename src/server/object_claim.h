@@ -17,4 +17,9 @@ namespace kite::server {
 Status ClaimObjects(const Context& context, store::MetaStore& meta, store::ObjectStore& objects,
                     const std::string& place);
 
+/// The same without taking anything: NotFound(Object) when the metadata has objects somewhere and
+/// the place does not know it.
+Status CheckClaim(const Context& context, store::MetaStore& meta, store::ObjectStore& objects,
+                  const std::string& place);
+
 }  // namespace kite::server

@@ -32,5 +32,22 @@ TEST(ObjectClaimTest, AHalfMadeClaimIsCompleted) {
   EXPECT_TRUE(ClaimObjects(kContext, *meta, *objects, "S3").ok());
 }
 
+TEST(ObjectClaimTest, LookingTakesNothing) {
+  const auto meta = *store::OpenMemoryMetaStore(store::NewMetaMemory());
+  const auto objects = *store::OpenMemoryObjectStore();
+  EXPECT_TRUE(CheckClaim(kContext, *meta, *objects, "S3").ok());  // nothing was stored yet
+  EXPECT_TRUE(objects->List(kContext, "", "", 1)->objects.empty());
+  ASSERT_TRUE(ClaimObjects(kContext, *meta, *objects, "S3").ok());
+  EXPECT_TRUE(CheckClaim(kContext, *meta, *objects, "S3").ok());
+  const auto empty = *store::OpenMemoryObjectStore();
+  const Status missing = CheckClaim(kContext, *meta, *empty, "S3 at b:9000");
+  EXPECT_TRUE(missing.Is(StatusKind::kNotFound, StatusSubject::kObject)) << missing;
+  EXPECT_NE(missing.message().find("S3 at b:9000"), std::string::npos) << missing;
+  const auto other_meta = *store::OpenMemoryMetaStore(store::NewMetaMemory());
+  ASSERT_TRUE(ClaimObjects(kContext, *other_meta, *empty, "S3").ok());
+  EXPECT_TRUE(CheckClaim(kContext, *meta, *empty, "S3")
+                  .Is(StatusKind::kFailedPrecondition, StatusSubject::kNode));
+}
+
 }  // namespace
 }  // namespace kite::server

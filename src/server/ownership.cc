@@ -22,6 +22,18 @@ constexpr milliseconds kPoll{100};
 constexpr milliseconds kLeaseEndMax{4000};
 constexpr milliseconds kGiveBackMax{1000};
 
+/// Who has the database, as it is stored: the node id, and a description.
+struct Holder {
+  std::string node_id;
+  std::string description;
+};
+
+Holder HolderOf(const std::string& value) {
+  const size_t space = value.find(' ');
+  return {value.substr(0, space),
+          space == std::string::npos ? value : value.substr(space + 1)};
+}
+
 std::string RandomTerm() {
   std::random_device random;
   return std::to_string((static_cast<uint64_t>(random()) << 32) | random());
@@ -155,9 +167,9 @@ Status Ownership::Take(const Context& context) {
 Result<bool> Ownership::RemoveDeadHolder(const Context& context, std::string* holder) {
   KITE_ASSIGN_OR_RETURN(const auto entry, meta_->Get(context, kOwnerKey));
   if (!entry) return true;
-  const size_t space = entry->value.find(' ');
-  *holder = space == std::string::npos ? entry->value : entry->value.substr(space + 1);
-  if (entry->value.substr(0, space) != options_.node_id) return false;
+  const Holder found = HolderOf(entry->value);
+  *holder = found.description;
+  if (found.node_id != options_.node_id) return false;
   const Status removed =
       meta_
           ->Commit(context, {{MetaCompare::Unchanged(kOwnerKey, entry->mod_revision)},
@@ -176,7 +188,7 @@ Status Ownership::TakeAgain(const Context& context, int64_t seen_epoch) {
   if (!term || term->value != term_) {
     const std::lock_guard lost_lock(lost_mutex_);
     lost_ = "another server took over the database in " + options_.database + ": " +
-            (entry ? entry->value.substr(entry->value.find(' ') + 1) : "it is gone by now");
+            (entry ? HolderOf(entry->value).description : "it is gone by now");
     return Status::Unavailable(StatusSubject::kMeta, lost_);
   }
   if (entry) {  // ours: the term would be another's otherwise
@@ -205,6 +217,27 @@ void Ownership::KeepAlive() {
     std::string ignored;
     if (lost(&ignored)) return;
   }
+}
+
+Status AwaitNoOwner(const Context& context, store::MetaStore& meta, const OwnerOptions& options) {
+  const auto patience = Context::Clock::now() + options.lease + kLeaseEndMax;
+  while (true) {
+    KITE_ASSIGN_OR_RETURN(const auto entry, meta.Get(context, kOwnerKey));
+    if (!entry) return {};
+    const Holder holder = HolderOf(entry->value);
+    if (holder.node_id == options.node_id) return {};  // dead: its folder is ours
+    if (Context::Clock::now() >= patience) {
+      return Status::FailedPrecondition(
+          StatusSubject::kNode, "the database in " + options.database + " is served by " +
+                                    holder.description + "; stop that server first");
+    }
+    if (!SleepFor(context, kPoll)) return context.Check();
+  }
+}
+
+Result<std::string> LastTerm(const Context& context, store::MetaStore& meta) {
+  KITE_ASSIGN_OR_RETURN(const auto term, meta.Get(context, kTermKey));
+  return term ? term->value : "";
 }
 
 }  // namespace kite::server

@@ -74,4 +74,11 @@ class Ownership {
   std::thread thread_;
 };
 
+/// For one that only looks: waits, as Acquire does, until no server has the database, and takes
+/// nothing. FailedPrecondition(Node) names a holder that lives.
+Status AwaitNoOwner(const Context& context, store::MetaStore& meta, const OwnerOptions& options);
+
+/// Another one means that a server was started in between; empty: none ever was.
+Result<std::string> LastTerm(const Context& context, store::MetaStore& meta);
+
 }  // namespace kite::server

@@ -166,5 +166,30 @@ TEST_F(OwnershipTest, ACallersConflictStaysOne) {
   EXPECT_NE(conflict.message().find("'a'"), std::string::npos) << conflict;
 }
 
+/// One that only looks, such as a check of what is stored.
+TEST_F(OwnershipTest, WhoOnlyLooksTakesNothingAndSeesThatSomebodyCame) {
+  OwnerOptions options;
+  options.node_id = "looking";
+  options.database = "a test";
+  options.lease = milliseconds(100);
+  EXPECT_TRUE(AwaitNoOwner(context_, *meta_, options).ok());
+  EXPECT_EQ(*LastTerm(context_, *meta_), "");
+  {
+    const auto one = Acquire("one");
+    ASSERT_TRUE(one.ok()) << one.status();
+    const Status refused = AwaitNoOwner(context_, *meta_, options);
+    EXPECT_TRUE(refused.Is(StatusKind::kFailedPrecondition, StatusSubject::kNode)) << refused;
+    EXPECT_NE(refused.message().find("process of one"), std::string::npos) << refused;
+    options.node_id = "one";  // whose folder is locked by the one who looks: it is dead
+    EXPECT_TRUE(AwaitNoOwner(context_, *meta_, options).ok());
+  }
+  const std::string term = *LastTerm(context_, *meta_);
+  EXPECT_NE(term, "");
+  EXPECT_TRUE(AwaitNoOwner(context_, *meta_, options).ok());
+  EXPECT_FALSE(*meta_->Get(context_, "server/owner"));
+  ASSERT_TRUE(Acquire("two").ok());
+  EXPECT_NE(*LastTerm(context_, *meta_), term);
+}
+
 }  // namespace
 }  // namespace kite::server

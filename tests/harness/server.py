@@ -90,8 +90,11 @@ class Server:
 
     # -- life ---------------------------------------------------------------------------------
 
+    def sets(self) -> list[str]:
+        """Its configuration as arguments of a command."""
+        return [part for key, value in self._settings.items() for part in ("--set", f"{key}={value}")]
+
     def command(self) -> list[str]:
-        sets = [part for key, value in self._settings.items() for part in ("--set", f"{key}={value}")]
         return [
             str(kite_binary()),
             "run",
@@ -103,7 +106,7 @@ class Server:
             "--metrics-port",
             "0",
             *self._arguments,
-            *sets,
+            *self.sets(),
         ]
 
     def start(self, seconds: float = 30) -> Server:

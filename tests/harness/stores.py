@@ -170,6 +170,10 @@ class Stores:
             }
         return settings
 
+    def folder(self, name: str) -> Path:
+        """Where a server keeps its data."""
+        return self._folder / {"etcd": "etcd", "kafka": "kafka/data", "s3": "minio"}[name]
+
     def requests(self) -> dict[str, int]:
         """What each store was asked since it started, by kind: "kafka Fetch"."""
         counts: dict[str, int] = {}

@@ -188,7 +188,7 @@ def test_a_taken_port_is_named(private_server, tmp_path):
     assert result.returncode != 0 and str(port) in result.stderr
 
 
-# What looks at files of the data folder and at `kite check`, which is for embedded stores.
+# What looks at files of the data folder.
 EMBEDDED = pytest.mark.embedded("meta", "log", "objects")
 
 
@@ -258,8 +258,8 @@ def test_check_finds_nothing_wrong_with_sound_data(copy):
 
 def test_check_refuses_a_running_database(private_server):
     server = private_server()
-    result = run_kite("check", str(server.data))
-    assert result.returncode != 0 and "use" in result.stdout + result.stderr
+    result = run_kite("check", str(server.data), *server.sets())
+    assert result.returncode == 3 and f"process {server.pid}" in result.stderr
 
 
 def test_check_of_no_database(tmp_path):

@@ -331,10 +331,9 @@ class Oracle:
         wait_indexed(client, self.collection, "vec")
         client.close()
         self.server.stop()
-        if not chosen():  # it looks at embedded stores
-            report = run_kite("check", str(self.server.data))
-            if report.returncode != 0:
-                raise Wrong(f"kite check: {report.stdout}{report.stderr}")
+        report = run_kite("check", str(self.server.data), *self.server.sets(), seconds=300)
+        if report.returncode != 0:
+            raise Wrong(f"kite check: {report.stdout}{report.stderr}")
         self.server.start()
         self.verify()
         self.server.stop()

@@ -25,7 +25,8 @@ namespace kite::store {
 
 struct KafkaLogOptions {
   std::string brokers;  ///< host:port, separated by commas
-  std::string topic;    ///< made when it is missing; nobody else may write to it
+  std::string topic;    ///< nobody else may write to it
+  bool create_topic = true;  ///< when it is missing
   /// Partitions that are needed. A topic that has more has as many streams.
   StreamId streams = 16;
   int replicas = 3;

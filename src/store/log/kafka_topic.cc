@@ -37,6 +37,11 @@ rd_kafka_resp_err_t GetMetadata(KafkaClient& client, Metadata* metadata) {
 
 Status CreateTopic(const Context& bounded, KafkaClient& client) {
   const KafkaLogOptions& options = client.options();
+  if (!options.create_topic) {
+    return Status::FailedPrecondition(StatusSubject::kLog, client.Name() + " has no topic '" +
+                                                               options.topic +
+                                                               "'; check kite.kafka.topic");
+  }
   const std::string action = "making topic '" + options.topic + "'";
   std::array<char, 512> text{};
   const KafkaPtr<rd_kafka_NewTopic_t, rd_kafka_NewTopic_destroy> topic(rd_kafka_NewTopic_new(
