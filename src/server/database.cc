@@ -27,6 +27,8 @@ namespace {
 
 /// Tasks that may wait for a thread of a pool.
 constexpr size_t kQueueMax = 100'000;
+/// For a store that does not answer at the start.
+constexpr std::chrono::seconds kStorePatience{10};
 
 DatabaseOptions WithDefaults(DatabaseOptions options) {
   const size_t cores = std::max(1U, std::thread::hardware_concurrency());
@@ -111,7 +113,8 @@ class Standalone final : public Database {
     KITE_ASSIGN_OR_RETURN(meta_, OpenMeta(stores));
     if (options_.external.etcd) KITE_RETURN_IF_ERROR(TakeOwnership(context));
     KITE_ASSIGN_OR_RETURN(log_, OpenLog(context, stores));
-    KITE_ASSIGN_OR_RETURN(objects_, OpenObjects(context, stores));
+    // One that is not there is tried again by the caller, who says so meanwhile.
+    KITE_ASSIGN_OR_RETURN(objects_, OpenObjects(context.WithTimeout(kStorePatience), stores));
     if (options_.external.s3) {
       const std::string place = DescribeObjects(options_.external, options_.data_dir);
       KITE_RETURN_IF_ERROR(ClaimObjects(context, *meta_, *objects_, place));

@@ -6,10 +6,12 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
+import grpc
 import pytest
 from harness.collections import count, insert, search_keys, simple, simple_rows
 from harness.oracle import vectors
@@ -35,11 +37,18 @@ def etcd_and_s3() -> Iterator[Stores]:
     servers.stop()
 
 
-@pytest.fixture
-def all_three() -> Iterator[Stores]:
+@pytest.fixture(scope="module")
+def started() -> Iterator[Stores]:
     servers = Stores(["etcd", "kafka", "s3"])
     yield servers
     servers.stop()
+
+
+@pytest.fixture
+def all_three(started) -> Stores:
+    """Each test leaves them running; names are those that settings() is for."""
+    started.names = list(started.servers)
+    return started
 
 
 def page(port: int, path: str) -> tuple[int, str]:
@@ -123,6 +132,120 @@ def test_stores_that_come_after_the_server_are_waited_for(etcd, private_server, 
             etcd.servers["etcd"].restart()
 
 
+def test_each_store_that_is_missing_at_the_start_is_named_in_turn(all_three, connection, tmp_path):
+    data, metrics = tmp_path / "data", free_port()
+    settings = {**all_three.settings(data), "etcd.requestTimeout": 1000, "minio.requestTimeoutMs": 1000}
+    for name in all_three.names:
+        all_three.servers[name].kill()
+    server = Server(data, settings=settings, arguments=["--metrics-port", str(metrics)])
+    try:
+        server.spawn()
+        for name, key in (("etcd", "etcd.endpoints"), ("kafka", "kafka.brokerList"), ("s3", "minio.address")):
+            _, reason = wait_until(
+                lambda address=str(settings[key]): (answer := page(metrics, "/readyz"))[0] == 503
+                and address in answer[1]
+                and answer,
+                f"the server to wait for {name}",
+                90,
+            )
+            assert "waiting for a store" in reason
+            assert page(metrics, "/livez")[0] == 200
+            all_three.servers[name].start()
+        server.wait_ready(60)
+        simple(connection(server), "c")
+        assert server.stop() == 0
+    finally:
+        server.kill()
+
+
+def test_a_user_that_etcd_refuses_is_named_and_let_in_later(etcd, connection, tmp_path):
+    data, metrics = tmp_path / "data", free_port()
+    settings = etcd.settings(data)
+
+    def control(*arguments: str) -> None:
+        command = ["etcdctl", f"--endpoints={settings['etcd.endpoints']}", *arguments]
+        subprocess.run(command, check=True, capture_output=True, env={"ETCDCTL_API": "3"})
+
+    login = {"etcd.auth.enabled": "true", "etcd.auth.userName": "kite", "etcd.auth.password": "right"}
+    control("user", "add", "root:secret")
+    control("user", "grant-role", "root", "root")
+    control("user", "add", "kite:other")
+    control("role", "add", "kite")
+    control("role", "grant-permission", "kite", "--prefix=true", "readwrite", f"{settings['etcd.rootPath']}/kite/")
+    control("auth", "enable")
+    server = Server(data, settings={**settings, **login}, arguments=["--metrics-port", str(metrics)])
+
+    def waits_for(text: str) -> None:
+        wait_until(lambda: text in page(metrics, "/readyz")[1], f"the server to say {text}", 60)
+
+    try:
+        server.spawn()
+        waits_for("etcd.auth.password")
+        control("--user=root:secret", "user", "delete", "kite")
+        control("--user=root:secret", "user", "add", "kite:right")
+        waits_for("etcd.rootPath")  # no role yet
+        assert str(settings["etcd.endpoints"]) in page(metrics, "/readyz")[1]
+        control("--user=root:secret", "user", "grant-role", "kite", "kite")
+        server.wait_ready(60)
+        simple(connection(server), "c")
+        assert server.stop() == 0
+    finally:
+        server.kill()
+        control("--user=root:secret", "auth", "disable")
+
+
+def test_a_lost_kafka_is_named_and_reads_go_on(all_three, private_server, connection, tmp_path):
+    data = tmp_path / "data"
+    settings = all_three.settings(data)
+    server = private_server(data=data, settings=settings)
+    client = connection(server)
+    simple(client, "c")
+    insert(client, "c", simple_rows(vectors(100, 8)))
+    all_three.servers["kafka"].kill()
+    try:
+        _, reason = wait_until(
+            lambda: (answer := server.http_get("/readyz"))[0] == 503 and answer, "Kafka to be missed", 60
+        )
+        assert str(settings["kafka.brokerList"]) in reason and "lost" in reason
+        assert server.http_get("/livez")[0] == 200
+        assert count(client, "c") == 100
+        with pytest.raises((MilvusException, grpc.RpcError)):  # it waits, and may be there later
+            client.insert("c", simple_rows(vectors(1, 8, 2), first=100), timeout=2, retry_times=0)
+    finally:
+        all_three.servers["kafka"].start()
+    wait_until(lambda: server.http_get("/readyz")[0] == 200, "the server to recover", 60)
+    insert(client, "c", simple_rows(vectors(10, 8, 3), first=200))
+    assert count(client, "c") in (110, 111)
+    before = count(client, "c")
+    server.crash()
+    assert count(connection(server), "c") == before
+    assert "is back" in server.log()
+
+
+@pytest.mark.parametrize("names", [["kafka"], ["s3"], ["etcd", "kafka"], ["kafka", "s3"]], ids="+".join)
+def test_any_mix_of_stores(all_three, private_server, connection, tmp_path, names):
+    """etcd, etcd with S3, and all three are what the tests beside this one use."""
+    data = tmp_path / "data"
+    all_three.names = names
+    server = private_server(data=data, settings=all_three.settings(data))
+    client = connection(server)
+    simple(client, "c")
+    insert(client, "c", simple_rows(vectors(500, 8)))
+    client.flush("c")
+    insert(client, "c", simple_rows(vectors(20, 8, 2), first=500))
+    server.crash()
+    client = connection(server)
+    assert count(client, "c") == 520
+    assert search_keys(client, "c", vectors(500, 8)[7][None, :], limit=1) == [[7]]
+    embedded = {"etcd": "meta", "kafka": "log", "s3": "objects"}
+    assert {folder for folder in embedded.values() if (data / folder).exists()} == {
+        folder for name, folder in embedded.items() if name not in names
+    }
+    server.stop()
+    checked = run_kite("check", str(data), *server.sets())
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
 def test_a_second_server_on_the_same_prefix_is_refused(etcd, private_server, connection, tmp_path):
     data = tmp_path / "data"
     settings = etcd.settings(data)
@@ -172,6 +295,20 @@ def test_strong_reads_go_on_without_etcd(all_three, private_server, connection, 
         assert count(client, "c") == 15
     finally:
         all_three.servers["etcd"].start()
+
+
+def test_config_check_asks_kafka(all_three, tmp_path):
+    data = tmp_path / "data"
+    settings = all_three.settings(data)
+    sets = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+    done = run_kite("config", "check", "--data", str(data), "--json", *sets)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {store["store"]: store for store in json.loads(done.stdout)["stores"]}
+    assert str(settings["kafka.brokerList"]) in found["log"]["where"] and "16 streams" in found["log"]["found"]
+    # More replicas than there are brokers.
+    few = ["--set", "kite.kafka.topic=wanted", "--set", "kite.kafka.replicas=3"]
+    done = run_kite("config", "check", "--data", str(data), *sets, *few)
+    assert done.returncode == 1 and "FAILED  log" in done.stdout and "kite.kafka.replicas" in done.stdout
 
 
 def test_config_check_tries_each_store(etcd_and_s3, tmp_path):

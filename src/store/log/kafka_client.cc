@@ -164,15 +164,32 @@ Context KafkaClient::Bounded(const Context& context) const {
 
 Result<KafkaClient::Watermarks> KafkaClient::QueryWatermarks(const Context& context,
                                                              StreamId stream) {
-  const std::string action = "asking for the ends of stream " + std::to_string(stream);
   const Context bounded = Bounded(context);
+  Watermarks marks;
+  KITE_ASSIGN_OR_RETURN(marks.begin, QueryOffset(bounded, stream, RD_KAFKA_OFFSET_BEGINNING));
+  KITE_ASSIGN_OR_RETURN(marks.end, QueryOffset(bounded, stream, RD_KAFKA_OFFSET_END));
+  return marks;
+}
+
+/// `which`: one of Kafka's names for a place, as RD_KAFKA_OFFSET_END. It is asked for as a time:
+/// rd_kafka_query_watermark_offsets() does not end while a connection is half-open.
+Result<LogOffset> KafkaClient::QueryOffset(const Context& bounded, StreamId stream, int64_t which) {
+  const std::string action = "asking for the ends of stream " + std::to_string(stream);
+  const KafkaPtr<rd_kafka_topic_partition_list_t, rd_kafka_topic_partition_list_destroy> offsets(
+      rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_t* asked = rd_kafka_topic_partition_list_add(
+      offsets.get(), options_.topic.c_str(), int32_t(stream));
   while (bounded.Check().ok()) {
-    int64_t begin = 0;
-    int64_t end = 0;
-    const rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
-        handle_.get(), options_.topic.c_str(), int32_t(stream), &begin, &end, SliceMs(bounded));
-    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return Watermarks{begin, end};
-    if (!IsWorthRepeating(error)) return Failure(error, action);
+    asked->offset = which;
+    asked->err = RD_KAFKA_RESP_ERR_NO_ERROR;
+    rd_kafka_resp_err_t error =
+        rd_kafka_offsets_for_times(handle_.get(), offsets.get(), SliceMs(bounded));
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) error = asked->err;
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR && asked->offset >= 0) return asked->offset;
+    // Without an answer in time there is no error either.
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR && !IsWorthRepeating(error)) {
+      return Failure(error, action);
+    }
     std::this_thread::sleep_for(kPause);
   }
   return WaitEnded(bounded, action);

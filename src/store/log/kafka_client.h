@@ -71,6 +71,7 @@ class KafkaClient {
   explicit KafkaClient(KafkaLogOptions options) : options_(std::move(options)) {}
   Result<KafkaConf> NewConf();
   Result<KafkaHandle> NewHandle(rd_kafka_type_t type, KafkaConf conf);
+  Result<LogOffset> QueryOffset(const Context& bounded, StreamId stream, int64_t which);
   Status NotReached(const std::string& action);
   static void OnLog(const rd_kafka_t* handle, int level, const char* facility, const char* text);
 

@@ -4,7 +4,9 @@
 // KITE_SEED=n replays the choices of a run, KITE_CYCLES=n sets its length and adds the test with
 // three brokers.
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdlib>
@@ -320,6 +322,101 @@ TEST_F(KafkaFaultTest, WhatCannotBeFoundOutIsSaidToBeUnknown) {
   const size_t found = count(**store);
   EXPECT_LE(found, 1U);
   EXPECT_EQ(count(**OpenKafkaLogStore(patient, options)), found);
+}
+
+/// One record, and what became of it.
+std::future<Result<LogOffset>> Append(LogWriter& writer, std::string_view payload) {
+  auto outcome = std::make_shared<std::promise<Result<LogOffset>>>();
+  const Status queued =
+      writer.Append(std::span(&payload, 1), [outcome](Result<LogOffset> offset) {
+        outcome->set_value(std::move(offset));
+      });
+  if (!queued.ok()) outcome->set_value(queued);
+  return outcome->get_future();
+}
+
+TEST_F(KafkaFaultTest, SlowAnswersAreWaitedForAndHalfOpenConnectionsReplaced) {
+  TcpProxy& proxy = KafkaTestBroker().proxy();
+  KafkaLogOptions options = KafkaTestOptions(NewKafkaTestTopic());
+  options.brokers = KafkaTestBroker().proxied_address();
+  const auto store = OpenKafkaLogStore(kContext, options);
+  ASSERT_TRUE(store.ok()) << store.status();
+  const auto writer = (*store)->OpenWriter(kContext, 0, 1);
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  proxy.SetDelay(milliseconds(100));
+  EXPECT_TRUE(Append(**writer, "0:").get().ok());
+  proxy.SetDelay(milliseconds(0));
+  // The connection stays, and what is sent over it is lost.
+  proxy.SetMode(TcpProxy::Mode::kSwallow);
+  const uint64_t sent = proxy.bytes_from_clients();
+  std::future<Result<LogOffset>> late = Append(**writer, "1:");
+  while (proxy.bytes_from_clients() == sent) std::this_thread::yield();
+  const Status silent = (*store)->Info(kContext.WithTimeout(milliseconds(300)), 0).status();
+  EXPECT_TRUE(silent.Is(StatusKind::kUnavailable, StatusSubject::kLog)) << silent;
+  EXPECT_NE(silent.message().find(options.brokers), std::string::npos) << silent;
+  EXPECT_NE(silent.message().find("kafka.brokerList"), std::string::npos) << silent;
+  proxy.SetMode(TcpProxy::Mode::kPass);
+  const Result<LogOffset> sent_again = late.get();
+  EXPECT_TRUE(sent_again.ok()) << sent_again.status();
+  proxy.CutAll();  // whoever reads meets new connections
+  LogOffset next = 0;
+  const auto records = (*store)->Read(kContext, 0, 0, 1 << 20, &next);
+  ASSERT_TRUE(records.ok()) << records.status();
+  EXPECT_EQ(records->size(), 2U);
+}
+
+/// A disk of a few megabytes; only root may make one.
+struct SmallDisk {
+  SmallDisk() : mounted(::mount("tmpfs", folder.path().c_str(), "tmpfs", 0, "size=48m") == 0) {}
+  ~SmallDisk() {
+    if (mounted) ::umount2(folder.path().c_str(), MNT_DETACH);
+  }
+  const TempFolder folder;
+  const bool mounted;
+};
+
+/// Kafka ends a broker that cannot write: to Kite it is one that is away, until somebody gives it
+/// space and starts it again.
+TEST_F(KafkaFaultTest, AFullDiskBehindTheBrokerLosesNothing) {
+  const SmallDisk disk;
+  if (!disk.mounted) GTEST_SKIP() << "this user may not mount a small disk";
+  auto brokers = KafkaBrokers::Start(disk.folder.path(), 1);
+  ASSERT_TRUE(brokers.ok()) << brokers.status();
+  KafkaLogOptions options = KafkaTestOptions(NewKafkaTestTopic());
+  options.brokers = (*brokers)->addresses();
+  options.delivery_timeout = milliseconds(1000);
+  options.request_timeout = milliseconds(1000);
+  const Context patient = kContext.WithTimeout(kPatience);
+  const auto store = OpenKafkaLogStore(patient, options);
+  ASSERT_TRUE(store.ok()) << store.status();
+  auto writer = (*store)->OpenWriter(patient, 0, 1);
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  const std::string bytes(size_t{4} << 20, 'x');
+  LogOffset last = 0;
+  Status full;
+  for (int i = 0; i < 32 && full.ok(); ++i) {
+    const Result<LogOffset> offset = Append(**writer, std::to_string(i) + ":" + bytes).get();
+    full = offset.status();
+    if (offset.ok()) last = *offset;
+  }
+  EXPECT_GT(last, 0);
+  EXPECT_FALSE(full.ok());
+  EXPECT_NE(full.message().find(options.brokers), std::string::npos) << full;
+  ASSERT_EQ(::mount("tmpfs", disk.folder.path().c_str(), "tmpfs", MS_REMOUNT, "size=256m"), 0);
+  (*brokers)->broker(0).Kill();
+  ASSERT_TRUE((*brokers)->broker(0).Restart().ok());
+  writer = (*store)->OpenWriter(patient, 0, 2);
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  EXPECT_TRUE(Append(**writer, "after").get().ok());
+  std::vector<LogOffset> read;
+  LogOffset next = 0;
+  for (LogOffset from = -1; from != next;) {
+    from = next;
+    const auto page = (*store)->Read(patient, 0, from, 1 << 20, &next);
+    ASSERT_TRUE(page.ok()) << page.status();
+    for (const LogRecord& record : *page) read.push_back(record.offset);
+  }
+  EXPECT_NE(std::ranges::find(read, last), read.end()) << "an acknowledged record is lost";
 }
 
 TEST_F(KafkaFaultTest, TheLossOfALeaderIsSurvived) {

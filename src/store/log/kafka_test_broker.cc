@@ -40,7 +40,10 @@ KafkaBrokers& KafkaTestBroker() {
     MakeCertificate(folder);
     auto started = KafkaBrokers::StartSecure(
         folder,
-        {.sasl = true, .tls_key_store = folder + "/store.p12", .tls_password = "kite-store"});
+        {.sasl = true,
+         .tls_key_store = folder + "/store.p12",
+         .tls_password = "kite-store",
+         .proxied = true});
     if (!started.ok()) {
       ADD_FAILURE() << started.status();
       std::abort();

@@ -9,7 +9,7 @@
 namespace kite::store {
 
 /// Started by the first call, ended after the program's last test. Its plain listener lets
-/// everybody do everything; others ask for a password, or speak TLS.
+/// everybody do everything; others ask for a password, speak TLS, or are behind a proxy.
 KafkaBrokers& KafkaTestBroker();
 
 /// PEM file of the TLS listener's certificate.

@@ -320,6 +320,31 @@ TEST_F(EtcdFaults, ASlowEtcdIsWaitedFor) {
   EXPECT_EQ(Value(*store, "a"), "1");
 }
 
+/// Of its quota, which is what an operator meets: etcd goes on reading, and waits for one.
+TEST_F(EtcdFaults, AFullEtcdSaysWhatToDoAndTakesWritesAgain) {
+  StartEtcd(1, {"--quota-backend-bytes=16777216"});
+  const auto store = Open(OptionsFor(etcd_->endpoints()));
+  ASSERT_TRUE(Put(*store, "small", "x").ok());
+  Status full;
+  for (int i = 0; i < 40 && full.ok(); ++i) full = Put(*store, "large", std::string(1 << 20, 'x'));
+  EXPECT_TRUE(full.Is(StatusKind::kUnavailable, StatusSubject::kMeta)) << full;
+  for (const std::string& part : {etcd_->endpoints()[0], std::string("--quota-backend-bytes"),
+                                  std::string("alarm disarm")}) {
+    EXPECT_NE(full.message().find(part), std::string::npos) << full;
+  }
+  EXPECT_EQ(Value(*store, "small"), "x");
+  const auto last = store->Get(context_, "large");
+  ASSERT_TRUE(last.ok() && *last) << last.status();
+  for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
+           {"compaction", std::to_string((*last)->mod_revision)}, {"defrag"}, {"alarm", "disarm"}}) {
+    const auto done = etcd_->Control(command);
+    ASSERT_TRUE(done.ok()) << done.status();
+  }
+  const Status again = PutInTheEnd(*store, "small", "y");
+  EXPECT_TRUE(again.ok()) << again;
+  EXPECT_EQ(Value(*store, "small"), "y");
+}
+
 // ---- watches
 
 TEST_F(EtcdFaults, AWatchOutlivesRestartsAndCompaction) {

@@ -50,6 +50,10 @@ Result<std::unique_ptr<KafkaBrokers>> KafkaBrokers::StartSecure(const std::strin
   started->folder_ = folder;
   if (security.sasl) started->sasl_port_ = FreePort();
   if (!security.tls_key_store.empty()) started->tls_port_ = FreePort();
+  if (security.proxied) {
+    started->proxied_port_ = FreePort();
+    started->proxy_ = std::make_unique<TcpProxy>(started->proxied_port_);
+  }
   KITE_RETURN_IF_ERROR(started->StartAll(1, security, {}));
   return started;
 }
@@ -95,6 +99,11 @@ std::string KafkaBrokers::Properties(size_t broker, const Security& security) co
   std::vector<std::string> open = {"PLAIN://" + Loopback(ports_[broker])};
   if (sasl_port_ != 0) open.push_back("SASL://" + Loopback(sasl_port_));
   if (tls_port_ != 0) open.push_back("TLS://" + Loopback(tls_port_));
+  std::vector<std::string> advertised = open;
+  if (proxy_ != nullptr) {
+    open.push_back("PROXIED://" + Loopback(proxied_port_));
+    advertised.push_back("PROXIED://" + proxied_address());
+  }
   const std::string replicas = std::to_string(std::min<size_t>(ports_.size(), 3));
   const std::string user = std::string("user_") + kAdmin + "=\"" + kPassword + "\" user_" +
                            kNobody + "=\"" + kPassword + "\";\n";
@@ -110,10 +119,10 @@ std::string KafkaBrokers::Properties(size_t broker, const Security& security) co
       Joined(open) + ",CONTROLLER://" + Loopback(controller_ports_[broker]) +
       "\n"
       "advertised.listeners=" +
-      Joined(open) +
+      Joined(advertised) +
       "\n"
       "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAIN:PLAINTEXT,SASL:SASL_PLAINTEXT,"
-      "TLS:SSL\n"
+      "TLS:SSL,PROXIED:PLAINTEXT\n"
       "inter.broker.listener.name=PLAIN\n"
       "controller.listener.names=CONTROLLER\n"
       "log.dirs=" +

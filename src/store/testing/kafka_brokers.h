@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "store/testing/server_process.h"
+#include "store/testing/tcp_proxy.h"
 
 namespace kite::store {
 
@@ -21,6 +22,8 @@ class KafkaBrokers {
     /// A PKCS12 key store for a TLS listener; "": none.
     std::string tls_key_store;
     std::string tls_password;
+    /// A listener whose connections go through a proxy that can do them harm.
+    bool proxied = false;
   };
   static constexpr const char* kAdmin = "kite";
   static constexpr const char* kNobody = "nobody";  ///< known, but may do nothing
@@ -37,6 +40,8 @@ class KafkaBrokers {
   [[nodiscard]] uint16_t port(size_t broker) const { return ports_[broker]; }
   [[nodiscard]] std::string sasl_address() const { return Loopback(sasl_port_); }
   [[nodiscard]] std::string tls_address() const { return Loopback(tls_port_); }
+  [[nodiscard]] std::string proxied_address() const { return Loopback(proxy_->port()); }
+  TcpProxy& proxy() { return *proxy_; }
   ServerProcess& broker(size_t i) { return *brokers_[i]; }
   [[nodiscard]] size_t size() const { return brokers_.size(); }
 
@@ -52,6 +57,8 @@ class KafkaBrokers {
   std::vector<uint16_t> controller_ports_;
   uint16_t sasl_port_ = 0;
   uint16_t tls_port_ = 0;
+  uint16_t proxied_port_ = 0;  ///< the broker's, behind the proxy
+  std::unique_ptr<TcpProxy> proxy_;
   bool all_launched_ = false;
   std::vector<std::unique_ptr<ServerProcess>> brokers_;
 };
