@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <thread>
 
+#include "hnsw/connect.h"
+
 namespace kite::engine {
 namespace {
 
@@ -56,7 +58,7 @@ size_t HnswBuilder::EstimateBytes(size_t count, uint32_t m, size_t ef_constructi
                                   size_t threads) {
   const size_t ef = std::min(ef_construction, count);
   const size_t worker = count / 8 + 4 * ef * sizeof(Hit) + 32 * m * sizeof(uint32_t) + 4096;
-  return count + threads * worker;
+  return count + std::max(threads * worker, worker + EstimateConnectBytes(count));
 }
 
 void HnswBuilder::SetTwins(const std::vector<Twin>& twins) {
@@ -85,7 +87,7 @@ Status HnswBuilder::Run(Executor& executor, const std::function<void(double)>& p
   // The entry is already in the graph; all others are inserted in order of ids.
   const uint32_t entry = count > 0 ? graph_.layer(top).NodeAt(0) : 0;
   std::atomic<size_t> done{0};
-  return ParallelFor(executor, count, 1, [&](size_t i) -> Status {
+  const Status inserted = ParallelFor(executor, count, 1, [&](size_t i) -> Status {
     KITE_RETURN_IF_ERROR(context_.Check());
     if (i != entry && (is_twin_.empty() || !is_twin_[i])) {
       std::unique_ptr<Worker> worker = TakeWorker();
@@ -99,6 +101,9 @@ Status HnswBuilder::Run(Executor& executor, const std::function<void(double)>& p
     }
     return {};
   });
+  idle_workers_.clear();
+  KITE_RETURN_IF_ERROR(inserted);
+  return ConnectBase(context_, codes_, metric_, ef_construction_, is_twin_, graph_);
 }
 
 uint32_t HnswBuilder::PositionOf(size_t level, uint32_t id) const {

@@ -5,6 +5,8 @@
 // lock per node while its links change. Readers take no lock: a link is one atomic word, and
 // whatever mixture of an old and a new list they see consists of nodes.
 //
+// At the end every node of layer 0 is made reachable (connect.h).
+//
 // A node becomes reachable in a layer only after its links in that layer and in all layers below
 // are set.
 #pragma once

@@ -8,6 +8,7 @@
 
 #include "base/half.h"
 #include "hnsw/builder.h"
+#include "hnsw/connect.h"
 #include "hnsw/twins.h"
 #include "io/index_file.h"
 #include "testing/test_data.h"
@@ -100,6 +101,43 @@ TEST(HnswGraphTest, KeepsItsDegreesAndLinksOnlyNodes) {
       }
     }
   }
+}
+
+TEST(HnswGraphTest, EveryNodeIsReachableAfterwards) {
+  constexpr uint32_t kM = 4;
+  const Dataset data = Clustered(300, 6, 30, 5);
+  const Context context;
+  InlineExecutor executor;
+  const Result<Codes> codes =
+      Codes::Encode(context, {.source = data.source()}, Metric::kL2, executor);
+  ASSERT_TRUE(codes.ok());
+  Result<Graph> graph = Graph::Create(data.count(), kM, 1);
+  ASSERT_TRUE(graph.ok());
+  // Everybody knows the nodes that follow, up to a multiple of 50: six islands whose lists are full.
+  constexpr uint32_t kIsland = 50;
+  const uint32_t degree = graph->layer(0).degree;
+  for (uint32_t id = 0; id < data.count(); ++id) {
+    for (uint32_t i = 0; i < degree; ++i) {
+      graph->MutableLinks(0, id)[i] = id / kIsland * kIsland + (id + i + 1) % kIsland;
+    }
+  }
+  EXPECT_EQ(CountUnreachable(*graph, {}), data.count() - kIsland);
+  std::vector<bool> is_twin(data.count());
+  const uint32_t top = graph->layer(graph->layers() - 1).NodeAt(0);
+  is_twin[(top + kIsland) % data.count()] = true;
+  EXPECT_EQ(CountUnreachable(*graph, is_twin), data.count() - kIsland - 1);
+
+  ASSERT_TRUE(ConnectBase(context, *codes, Metric::kL2, 20, {}, *graph).ok());
+  EXPECT_EQ(CountUnreachable(*graph, {}), 0);
+  size_t changed = 0;
+  for (uint32_t id = 0; id < data.count(); ++id) {
+    for (uint32_t i = 0; i < degree; ++i) {
+      const uint32_t link = graph->layer(0).LinksOf(id)[i];
+      EXPECT_LT(link, data.count());
+      changed += link / kIsland != id / kIsland ? 1 : 0;
+    }
+  }
+  EXPECT_EQ(changed, data.count() / kIsland - 1);
 }
 
 TEST(HnswGraphTest, LayersShrinkByM) {

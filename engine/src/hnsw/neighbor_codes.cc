@@ -76,9 +76,26 @@ double Captured(const Codes& codes, const GraphLayer& layer, const Projection& p
   return all > 0 ? kept / all : 0;
 }
 
+/// Empty when no number of directions captures enough.
+Result<Projection> FitProjection(const Context& context, const Codes& codes,
+                                 const GraphLayer& layer, uint64_t seed) {
+  const size_t dims_max = NeighborCodes::DimsMax(codes.dim());
+  if (dims_max > NeighborCodes::kDimsEnough) {
+    KITE_ASSIGN_OR_RETURN(
+        Projection projection,
+        Projection::Fit(context, codes, layer.size, NeighborCodes::kDimsEnough, seed));
+    const double captured = Captured(codes, layer, projection);
+    if (captured >= NeighborCodes::kCapturedEnough) return projection;
+  }
+  KITE_ASSIGN_OR_RETURN(Projection projection,
+                        Projection::Fit(context, codes, layer.size, dims_max, seed));
+  if (Captured(codes, layer, projection) < NeighborCodes::kCapturedMin) return Projection();
+  return projection;
+}
+
 }  // namespace
 
-size_t NeighborCodes::DimsOf(size_t dim) {
+size_t NeighborCodes::DimsMax(size_t dim) {
   // A whole index then takes 2.0 times the bytes of float32 vectors of 384 dimensions or more, 2.5
   // times at 128, 2.8 times at 96.
   const size_t affordable = (176 * dim / 100 + 157) / 64 * 16;
@@ -86,7 +103,7 @@ size_t NeighborCodes::DimsOf(size_t dim) {
 }
 
 size_t NeighborCodes::EstimateBytes(size_t count, size_t dim, size_t degree) {
-  const size_t dims = DimsOf(dim);
+  const size_t dims = DimsMax(dim);
   if (count < kCountMin || dims == 0 || degree % kGroupSlots != 0) return 0;
   return count * degree / kGroupSlots * GroupBytes(dims / 16) + Projection::EstimateBytes(dims, dim) +
          kEntriesMax / kGroupSlots * GroupBytes(dims / 16) + kEntriesMax * sizeof(uint32_t) +
@@ -94,7 +111,7 @@ size_t NeighborCodes::EstimateBytes(size_t count, size_t dim, size_t degree) {
 }
 
 size_t NeighborCodes::EstimatePeakBytes(size_t count, size_t dim, size_t degree) {
-  const size_t dims = DimsOf(dim);
+  const size_t dims = DimsMax(dim);
   if (EstimateBytes(count, dim, degree) == 0) return 0;
   return std::max(count * dims * sizeof(float), Projection::EstimatePeakBytes(dims, dim, count));
 }
@@ -104,15 +121,14 @@ Result<NeighborCodes> NeighborCodes::Build(const Context& context, const Codes& 
                                            Executor& executor) {
   const GraphLayer& layer = graph.layer(0);
   const size_t count = layer.size;
-  const size_t dims = DimsOf(codes.dim());
   NeighborCodes neighbor_codes;
   if (EstimateBytes(count, codes.dim(), layer.degree) == 0) return neighbor_codes;
   float square_max = 0;
   for (uint32_t id = 0; id < count; ++id) square_max = std::max(square_max, codes.terms(id).square);
   if (!std::isnormal(square_max) || square_max > 1e30F) return neighbor_codes;
-  KITE_ASSIGN_OR_RETURN(Projection projection,
-                        Projection::Fit(context, codes, count, dims, seed));
-  if (Captured(codes, layer, projection) < kCapturedMin) return neighbor_codes;
+  KITE_ASSIGN_OR_RETURN(Projection projection, FitProjection(context, codes, layer, seed));
+  const size_t dims = projection.dims();
+  if (dims == 0) return neighbor_codes;
 
   KITE_ASSIGN_OR_RETURN(Array<float> projected, Array<float>::Allocate(count * dims));
   const size_t tasks = (count + kNodesPerTask - 1) / kNodesPerTask;

@@ -36,8 +36,13 @@ class NeighborCodes {
   /// Codes of 8 bits are as small, and better.
   static constexpr size_t kDimMin = 48;
 
-  /// How many dimensions a code has, a multiple of 16; 0: none.
-  [[nodiscard]] static size_t DimsOf(size_t dim);
+  /// So many leading directions are enough where they capture kCapturedEnough: a longer code costs
+  /// more than it saves.
+  static constexpr size_t kDimsEnough = 256;
+  static constexpr double kCapturedEnough = 0.9;
+
+  /// The most dimensions that a code has, a multiple of 16; 0: none.
+  [[nodiscard]] static size_t DimsMax(size_t dim);
 
   /// Empty when nodes have no whole groups of links (M < 16), when the vectors are too few, or when
   /// neighbours differ in too many directions.
