@@ -121,6 +121,7 @@ def kite(name: str, index: str, points: list[str], params: Callable[[int, int], 
 KITE_REFINED = [f"nprobe={n},refine_k={factor}" for n in NPROBE for factor in (3, 10, 30)]
 KITE = [
     kite("kite-hnsw", "HNSW", [f"ef={ef}" for ef in EF]),
+    kite("kite-hnsw-lean", "HNSW", [f"ef={ef}" for ef in EF], constant(lean="true")),
     kite("kite-flat", "FLAT", [""]),
     kite("kite-ivf-flat", "IVF_FLAT", [f"nprobe={n}" for n in NPROBE], kite_ivf()),
     kite("kite-ivf-sq8", "IVF_SQ8", [f"nprobe={n}" for n in NPROBE], kite_ivf()),

@@ -21,6 +21,7 @@ import matplotlib.pyplot as plt
 
 RECALLS = (0.90, 0.95, 0.99, 0.995)
 OURS = "kite-hnsw"
+LEAN = "kite-hnsw-lean"
 BEST_OF = ("symqg", "svs", "glass", "vsag", "scann")
 CLASSIC = ("hnswlib", "faiss-hnsw", "usearch")
 # Ours, and which of faiss's it is compared with.
@@ -145,6 +146,7 @@ def ratio_rows(name: str, summaries: dict) -> list[list[str]]:
     """Ours over the best of the others, per kind of index."""
     rows = []
     comparisons = [(OURS, "best of " + ", ".join(BEST_OF), BEST_OF), (OURS, "best of " + ", ".join(CLASSIC), CLASSIC)]
+    comparisons += [(LEAN, "hnswlib-16", ("hnswlib-16",))]
     comparisons += [(ours, ", ".join(theirs), theirs) for ours, theirs in INVERTED.items()]
     for ours, title, theirs in comparisons:
         if ours not in summaries or not any(key.startswith(theirs) for key in summaries):
@@ -171,12 +173,14 @@ def draw(axes, name: str, about: dict, all_figures: dict[str, dict]) -> None:
             continue
         points = [point for point in Front(figures).points if 0.8 <= point[0] < 1]
         ours = key.startswith("kite")
+        style = "--" if key == LEAN else "-"
         axes.plot(
             [-math.log10(1 - recall) for recall, _ in points],
             [qps for _, qps in points],
             label=key,
             marker="o" if ours else ".",
             linewidth=2.5 if ours else 1,
+            linestyle=style,
             color="black" if ours else COLOURS[key],
             zorder=3 if ours else 2,
         )

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterable
 
+import numpy as np
 from common import Figure, Server, arguments, fast_insert, progress, report, server, vectors, wire
 from harness.collections import create, key_field, vector_field, wait_indexed
 from pymilvus import MilvusClient, MilvusException
@@ -18,12 +20,15 @@ SEARCH = {"params": {"ef": 128}}
 SETTINGS = {"kite.cache.maxBytes": 8 << 30}
 
 
-def fill(running: Server, rows: int) -> None:
+def fill(running: Server, parts: Iterable[np.ndarray], params: dict) -> None:
+    """Collection c with an HNSW index over all rows of the parts, numbered from 0."""
     client = MilvusClient(uri=running.uri, dedicated=True)
-    create(client, "c", [key_field(), vector_field(DIM)], index="HNSW", params={"M": 16, "efConstruction": 100})
+    create(client, "c", [key_field(), vector_field(DIM)], index="HNSW", params=params)
+    rows = 0
     with wire.stub(running.address) as stub:
-        for part in range(rows // BATCH):
-            fast_insert(stub, "c", list(range(part * BATCH, (part + 1) * BATCH)), vectors(BATCH, DIM, part))
+        for part in parts:
+            fast_insert(stub, "c", list(range(rows, rows + len(part))), part)
+            rows += len(part)
     client.flush("c")
     progress(f"{rows} rows inserted and flushed; waiting for the index")
     began = time.monotonic()
@@ -63,7 +68,8 @@ def right(client: MilvusClient, query, key: int) -> bool:
 
 def measure(runs: int = 5, rows: int = 1_000_000) -> list[Figure]:
     with server(settings=SETTINGS) as running:
-        fill(running, rows)
+        parts = (vectors(BATCH, DIM, part) for part in range(rows // BATCH))
+        fill(running, parts, {"M": 16, "efConstruction": 100})
         results = [one_restart(running, rows) for _ in range(runs)]
         resident = running.resident_bytes()
         remote = (running.data / "cache").is_dir()

@@ -13,6 +13,7 @@ import consistency
 import idle
 import insert
 import restart
+import scale
 import search_cpu
 import start
 from common import Figure, machine, progress, report
@@ -25,6 +26,7 @@ FULL = {
     "search_cpu": search_cpu.measure,
     "collections": collections_cost.measure,
     "restart": restart.measure,
+    "scale": scale.measure,
 }
 QUICK = {
     "start": {"runs": 5},
@@ -34,6 +36,7 @@ QUICK = {
     "search_cpu": {"runs": 1, "searches": 1500},
     "collections": {"runs": 2, "collections": 200},
     "restart": {"runs": 2, "rows": 50_000},
+    "scale": {"queries": 100, "rows": 50_000},
 }
 
 
