@@ -59,6 +59,9 @@ def search_all(running: Server, client: MilvusClient, queries: np.ndarray, ef: i
 
 
 def measure(queries: int = 1000, rows: int = 1_000_000) -> list[Figure]:
+    if not (DATA / "truth.ibin").exists():
+        progress(f"skipped: there is no data set {SET} (bench/data/make.py {SET})")
+        return []
     base = read_vectors(DATA / "base.fbin")
     asked = read_vectors(DATA / "query.fbin")[:queries]
     truth = read_ids(DATA / "truth.ibin")[:queries]
