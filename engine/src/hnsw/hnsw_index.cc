@@ -27,6 +27,11 @@ constexpr size_t kEnough = 2;
 /// The most that a walk grows by when it has found too few.
 constexpr double kGrowthMax = 8;
 
+/// Of so few vectors all have their 8-bit codes looked at, not those only that 1-bit codes leave.
+constexpr size_t kScannedBy8Bits = 256;
+/// How far 1-bit codes are taken to err, in standard deviations, at the default ef and as its root.
+constexpr float kBitDeviations = 2.5F;
+
 /// Nodes ranked by their vectors between two looks at whether more may be needed.
 constexpr size_t kRankedAtATime = 4;
 
@@ -42,12 +47,13 @@ bool IsLean(const BuildSpec& spec) {
 }  // namespace
 
 HnswIndex::HnswIndex(BuildSpec spec, Vectors vectors, Codes codes, Graph graph,
-                     NeighborCodes neighbors)
+                     NeighborCodes neighbors, BitCodes bits)
     : DenseIndex(std::move(spec), std::move(vectors)),
       m_(ValidInt(this->spec(), kHnswM)),
       codes_(std::move(codes)),
       graph_(std::move(graph)),
-      neighbors_(std::move(neighbors)) {}
+      neighbors_(std::move(neighbors)),
+      bits_(std::move(bits)) {}
 
 Result<std::unique_ptr<Index>> HnswIndex::Build(const Context& context, const BuildSpec& spec,
                                                 Vectors vectors, Executor& executor,
@@ -65,8 +71,10 @@ Result<std::unique_ptr<Index>> HnswIndex::Build(const Context& context, const Bu
     KITE_ASSIGN_OR_RETURN(neighbors, NeighborCodes::Build(context, codes, spec.metric, graph,
                                                           spec.seed, executor));
   }
+  KITE_ASSIGN_OR_RETURN(BitCodes bits, BitCodes::Build(context, codes, vectors.count(), spec.metric,
+                                                       neighbors, executor));
   return std::make_unique<HnswIndex>(spec, std::move(vectors), std::move(codes), std::move(graph),
-                                     std::move(neighbors));
+                                     std::move(neighbors), std::move(bits));
 }
 
 Result<std::unique_ptr<Index>> HnswIndex::Load(const IndexFileReader& reader, Vectors vectors,
@@ -81,14 +89,18 @@ Result<std::unique_ptr<Index>> HnswIndex::Load(const IndexFileReader& reader, Ve
   KITE_ASSIGN_OR_RETURN(Graph graph, Graph::Load(reader, ValidInt(spec, kHnswM), mode));
   KITE_ASSIGN_OR_RETURN(NeighborCodes neighbors,
                         NeighborCodes::Load(reader, codes, spec.metric, graph, mode));
+  KITE_ASSIGN_OR_RETURN(BitCodes bits,
+                        BitCodes::Load(reader, codes, spec.metric, neighbors, mode));
   return std::make_unique<HnswIndex>(spec, std::move(vectors), std::move(codes), std::move(graph),
-                                     std::move(neighbors));
+                                     std::move(neighbors), std::move(bits));
 }
 
 size_t HnswIndex::EstimateStructureBytes(const BuildSpec& spec, size_t count, uint32_t dim) {
   const uint32_t m = ValidInt(spec, kHnswM);
   return Codes::EstimateBytes(count, dim) + Graph::EstimateBytes(count, m) +
-         (IsLean(spec) ? 0 : NeighborCodes::EstimateBytes(count, dim, Graph::BaseDegree(m)));
+         (IsLean(spec) ? 0
+                       : NeighborCodes::EstimateBytes(count, dim, Graph::BaseDegree(m)) +
+                             BitCodes::EstimateBytes(count, dim, Graph::BaseDegree(m)));
 }
 
 size_t HnswIndex::EstimatePeakBytes(const BuildSpec& spec, size_t count, uint32_t dim,
@@ -104,6 +116,10 @@ size_t HnswIndex::EstimatePeakBytes(const BuildSpec& spec, size_t count, uint32_
 size_t HnswIndex::EfOf(const SearchJob& job) const {
   const int64_t ef = *IntParam(job.params.params, kHnswEf);
   return ef > 0 ? static_cast<size_t>(ef) : kHnswEfDefault;
+}
+
+size_t HnswIndex::EfFor(const SearchJob& job, size_t wanted) const {
+  return std::max(std::min(EfOf(job), vectors().count()), wanted);
 }
 
 double HnswIndex::ApproximateCost(const SearchJob& job, size_t wanted) const {
@@ -153,10 +169,16 @@ void HnswIndex::Walk(const SearchJob& job, const CodeScorer& scorer, size_t ef) 
   }
 }
 
+void HnswIndex::DropFilteredOut(const SearchJob& job, std::vector<Hit>& candidates) const {
+  // The bits of a filter that is new lie in no near cache.
+  for (const Hit hit : candidates) job.filter.Prefetch(vectors().RowOf(HitRow(hit)));
+  std::erase_if(candidates, [&](Hit hit) { return !Accepts(job, HitRow(hit)); });
+}
+
 Result<bool> HnswIndex::WalkAndDrop(const SearchJob& job, const CodeScorer& scorer,
                                     size_t wanted) const {
   const size_t count = vectors().count();
-  const size_t ef = std::max(std::min(EfOf(job), count), wanted);
+  const size_t ef = EfFor(job, wanted);
   const RouteCosts costs(count, dim(), graph_.layer(0).degree, !neighbors_.empty());
   const double scan = costs.Scan(job.survivors.expected);
   std::vector<Hit>& candidates = job.scratch.walk.expanded;
@@ -169,9 +191,7 @@ Result<bool> HnswIndex::WalkAndDrop(const SearchJob& job, const CodeScorer& scor
     Walk(job, scorer, nodes);
     KITE_RETURN_IF_ERROR(job.pacer.status());
     const bool exhausted = candidates.size() < nodes || nodes == count;
-    if (!job.filter.empty()) {
-      std::erase_if(candidates, [&](Hit hit) { return !Accepts(job, HitRow(hit)); });
-    }
+    if (!job.filter.empty()) DropFilteredOut(job, candidates);
     if (candidates.size() >= std::max(wanted, ef / kEnough) || exhausted) {
       KITE_RETURN_IF_ERROR(CollectHits(job, scorer, wanted, true));
       return job.scratch.hits.size() >= std::min(wanted, job.survivors.max);
@@ -185,7 +205,15 @@ Result<bool> HnswIndex::WalkAndDrop(const SearchJob& job, const CodeScorer& scor
 
 Status HnswIndex::ScanSurvivors(const SearchJob& job, const CodeScorer& scorer,
                                 size_t wanted) const {
-  ScanCodes(job, vectors().block(), scorer, wanted, job.scratch.walk.expanded);
+  std::vector<Hit>& candidates = job.scratch.walk.expanded;
+  if (bits_.empty() || job.survivors.expected < kScannedBy8Bits) {
+    ScanCodes(job, vectors().block(), scorer, wanted, candidates);
+  } else {
+    const auto ef = static_cast<float>(EfOf(job));
+    const float deviations = kBitDeviations * std::sqrt(ef / static_cast<float>(kHnswEfDefault));
+    const BitQuery query = bits_.Prepare(scorer, neighbors_, deviations, job.scratch.bits);
+    ScanBits(job, vectors().block(), bits_, query, scorer, wanted, candidates);
+  }
   KITE_RETURN_IF_ERROR(job.pacer.status());
   return CollectHits(job, scorer, wanted, false);
 }

@@ -4,14 +4,15 @@
 
 #include <memory>
 
-#include "hnsw/neighbor_codes.h"
+#include "hnsw/bit_codes.h"
 #include "search/dense_index.h"
 
 namespace kite::engine {
 
 class HnswIndex final : public DenseIndex {
  public:
-  HnswIndex(BuildSpec spec, Vectors vectors, Codes codes, Graph graph, NeighborCodes neighbors);
+  HnswIndex(BuildSpec spec, Vectors vectors, Codes codes, Graph graph, NeighborCodes neighbors,
+            BitCodes bits);
 
   static Result<std::unique_ptr<Index>> Build(const Context& context, const BuildSpec& spec,
                                               Vectors vectors, Executor& executor,
@@ -29,12 +30,14 @@ class HnswIndex final : public DenseIndex {
   [[nodiscard]] double ApproximateCost(const SearchJob& job, size_t wanted) const override;
   Result<bool> Approximate(const SearchJob& job, size_t wanted) const override;
   [[nodiscard]] size_t StructureBytes() const override {
-    return codes_.memory_bytes() + graph_.memory_bytes() + neighbors_.memory_bytes();
+    return codes_.memory_bytes() + graph_.memory_bytes() + neighbors_.memory_bytes() +
+           bits_.memory_bytes();
   }
   void AddSections(IndexFileWriter& writer) const override {
     codes_.AddSections(writer);
     graph_.AddSections(writer);
     neighbors_.AddSections(writer);
+    bits_.AddSections(writer);
   }
 
   /// The hits inside a window, by a walk that keeps only what passes.
@@ -51,17 +54,22 @@ class HnswIndex final : public DenseIndex {
   [[nodiscard]] CodeScorer MakeCodeScorer(const SearchJob& job) const;
   /// The node itself or a twin of it passes the filter.
   [[nodiscard]] bool Accepts(const SearchJob& job, uint32_t id) const;
+  /// Leaves the candidates that pass, or of whose twins one does.
+  void DropFilteredOut(const SearchJob& job, std::vector<Hit>& candidates) const;
   /// scratch.hits = the candidates in scratch.walk.expanded with exact keys, best first: those among
   /// the `wanted` best, and somewhat more. `twins`: with those of their twins that pass the filter.
   Status CollectHits(const SearchJob& job, const CodeScorer& scorer, size_t wanted,
                      bool twins) const;
   void PrefetchVector(uint32_t id) const;
   [[nodiscard]] size_t EfOf(const SearchJob& job) const;
+  /// At least `wanted`.
+  [[nodiscard]] size_t EfFor(const SearchJob& job, size_t wanted) const;
 
   uint32_t m_;
   Codes codes_;
   Graph graph_;
   NeighborCodes neighbors_;  ///< empty: walks are on 8-bit codes
+  BitCodes bits_;            ///< empty: scans are on 8-bit codes
 };
 
 }  // namespace kite::engine

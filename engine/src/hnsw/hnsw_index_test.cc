@@ -276,23 +276,42 @@ TEST(HnswNeighborCodesTest, AreLeftOutWhereNeighborsDifferInAllDirections) {
   EXPECT_GE(Recall(Metric::kL2, expected, found), 0.95);
 }
 
-TEST(HnswCodesTest, FilesWithoutCodesAreLoaded) {
-  const Dataset data = Clustered(500, 16, 10, 8);
-  const auto index = MustBuild({.index_type = "HNSW"}, data.source());
-  std::string file = MustSave(*index);
-  // The sections of the codes get numbers that no reader knows.
-  constexpr uint64_t kSectionIds[] = {21, 22, 23};
-  for (const uint64_t id : kSectionIds) {
+/// The file with sections renumbered to what no reader knows.
+std::string Without(std::string file, std::initializer_list<uint64_t> sections) {
+  for (const uint64_t id : sections) {
     const std::string bytes(reinterpret_cast<const char*>(&id), sizeof(id));
     const size_t at = file.find(bytes, 88);
-    ASSERT_LT(at, 1024);
+    EXPECT_LT(at, 1024);
     file[at + 1] = 77;
   }
   RepairHeaderChecksum(file);
+  return file;
+}
+
+TEST(HnswCodesTest, FilesWithoutCodesAreLoaded) {
+  const Dataset data = Clustered(500, 16, 10, 8);
+  const auto index = MustBuild({.index_type = "HNSW"}, data.source());
+  const std::string file = Without(MustSave(*index), {21, 22, 23});
   const Result<std::unique_ptr<Index>> loaded = Load(file, data.source(), LoadMode::kMap);
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_TRUE(SameHits(MustSearch(*index, data.queries(), {}),
                        MustSearch(**loaded, data.queries(), {})));
+}
+
+TEST(HnswCodesTest, FilesWithoutBitCodesAreLoaded) {
+  const Dataset data = Clustered(6000, 64, 30, 8);
+  const Dataset queries = Clustered(20, 64, 30, 8, 1);
+  const auto index = MustBuild({.index_type = "HNSW"}, data.source());
+  const std::string file = Without(MustSave(*index), {28, 29});
+  const Result<std::unique_ptr<Index>> loaded = Load(file, data.source(), LoadMode::kMap);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ((*loaded)->memory_bytes(), index->memory_bytes());
+  Bits out(data.count());
+  for (Row row = 0; row < data.count(); ++row) {
+    if (row % 12 != 5) out.Set(row);
+  }
+  EXPECT_TRUE(SameHits(MustSearch(*index, queries.queries(), {}, FilterOut(out)),
+                       MustSearch(**loaded, queries.queries(), {}, FilterOut(out))));
 }
 
 TEST(HnswCodesTest, ExtremeValuesDoNoHarm) {

@@ -97,8 +97,8 @@ Result<Projection> FitProjection(const Context& context, const Codes& codes,
 
 size_t NeighborCodes::DimsMax(size_t dim) {
   // A whole index then takes 2.0 times the bytes of float32 vectors of 384 dimensions or more, 2.5
-  // times at 128, 2.8 times at 96.
-  const size_t affordable = (176 * dim / 100 + 157) / 64 * 16;
+  // times at 128, 2.8 times at 96, with bit codes and what a process needs besides.
+  const size_t affordable = (176 * dim / 100 + 150) / 64 * 16;
   return dim < kDimMin ? 0 : std::min({affordable, (dim + 15) / 16 * 16, kDimsMax});
 }
 

@@ -1,6 +1,6 @@
 // What the two routes of a search cost, so that the cheaper one is taken.
 //
-// A scan reads the filter's bits and scores the code of every vector that passes. A walk does not
+// A scan reads the filter's bits and scores a code of every vector that passes. A walk does not
 // look at the filter: it expands as many of the nearest nodes as should hold `ef` that pass, and
 // what does not pass is dropped behind it.
 #pragma once
@@ -14,7 +14,8 @@ namespace kite::engine {
 
 class RouteCosts {
  public:
-  /// Of an index of `count` vectors. `degree`: links per node; `neighbor_codes`: walks are by them.
+  /// Of an index of `count` vectors. `degree`: links per node; `neighbor_codes`: walks are by them, and
+  /// scans by 1-bit codes (bit_codes.h).
   RouteCosts(size_t count, uint32_t dim, uint32_t degree, bool neighbor_codes,
              SimdLevel level = ActiveSimdLevel());
 
@@ -24,7 +25,7 @@ class RouteCosts {
   [[nodiscard]] double Walk(size_t nodes) const;
 
  private:
-  double gather_;    ///< all bits of the filter
+  double gather_;    ///< of every scan: all bits of the filter
   double survivor_;  ///< each
   double descent_;   ///< what every walk needs, however far it reaches
   double node_;      ///< each

@@ -34,6 +34,8 @@ enum class SectionId : uint32_t {
   kGraphProjectionScale = 25,  ///< float32[dims]
   kGraphNeighborCodes = 26,    ///< uint8[count * groups * bytes of a group]
   kGraphNeighborUnits = 27,    ///< float32[2]
+  kGraphBitCodes = 28,         ///< uint8[count * bytes of a record + 8]
+  kGraphBitUnits = 29,         ///< float32[2]
   kIvfCentroids = 32,  ///< float32[lists * dim]
   kIvfOffsets = 33,    ///< uint32[lists + 1]
   kIvfIds = 34,        ///< uint32[count]

@@ -111,6 +111,19 @@ const GraphKernels& ActiveGraphKernels() {
   return kernels;
 }
 
+const BitKernels& BitKernelsAt(SimdLevel level) {
+#if defined(__x86_64__)
+  if (level >= SimdLevel::kAvx512) return kAvx512BitKernels;
+  if (level == SimdLevel::kAvx2) return kAvx2BitKernels;
+#endif
+  return kScalarBitKernels;
+}
+
+const BitKernels& ActiveBitKernels() {
+  static const BitKernels& kernels = BitKernelsAt(ActiveSimdLevel());
+  return kernels;
+}
+
 const CodeKernels* CodeKernelsAt(SimdLevel level) {
   if (KernelsAt(level) == nullptr) return nullptr;
 #if defined(__x86_64__)

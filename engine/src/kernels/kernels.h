@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/bit_kernels.h"
 #include "kernels/graph_kernels.h"
 #include "kite/engine/kernels.h"
 
@@ -52,6 +53,8 @@ struct Kernels {
 [[nodiscard]] const GraphKernels& ActiveGraphKernels();
 /// Those of a level that KernelsAt() has.
 [[nodiscard]] const GraphKernels& GraphKernelsAt(SimdLevel level);
+[[nodiscard]] const BitKernels& ActiveBitKernels();
+[[nodiscard]] const BitKernels& BitKernelsAt(SimdLevel level);
 
 /// The kernels of one level, or null when this CPU or build lacks it.
 [[nodiscard]] const Kernels* KernelsAt(SimdLevel level);

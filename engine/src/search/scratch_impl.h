@@ -6,6 +6,7 @@
 
 #include "diskann/disk_codes.h"
 #include "diskann/node_store.h"
+#include "hnsw/bit_codes.h"
 #include "hnsw/walk.h"
 #include "ivf/probe.h"
 #include "kite/engine/index.h"
@@ -30,6 +31,7 @@ struct Scratch::Impl {
   std::vector<Neighbor> neighbors;  ///< what the sink is shown
   std::vector<float> query;         ///< the query as floats
   std::vector<int8_t> query_code;   ///< HNSW: the query's code
+  BitBuffers bits;                  ///< HNSW: the query against 1-bit codes
   CodeQuery code_query;             ///< HNSW_SQ, HNSW_PQ, HNSW_PRQ
   CodeQuery refine_query;           ///< the same for the codes that refine
   std::vector<BatchQuery> batch;
