@@ -152,7 +152,8 @@ void DiskCodes::MakeTable(Metric metric, std::span<const float> query, CodeTable
     float* const out = values + part * kCodewords;
     float least = 0;
     float largest = 0;
-    kernels.product_table(padded + part * width, matrix, width, kCodewords, out, &least, &largest);
+    kernels.product_table(padded + part * width, matrix, kCodewords, width, kCodewords, out, &least,
+                          &largest);
     for (size_t i = 0; i < kCodewords; ++i) out[i] = distances ? -2 * out[i] : -out[i];
     for (size_t j = 0; j < width && distances; ++j) {
       const float* const row = matrix + j * kCodewords;

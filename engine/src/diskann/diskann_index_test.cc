@@ -144,8 +144,7 @@ TEST(DiskannTest, TwinsAreFoundThroughTheirNode) {
 TEST(DiskannTest, RangesAreWhole) {
   const Dataset data = Clustered(8000, 16, 40, 5);
   const Dataset queries = Clustered(10, 16, 40, 5, 1);
-  // By inner products some vectors have no node that leads to them; see HNSW.
-  for (const Metric metric : {Metric::kL2, Metric::kCosine}) {
+  for (const Metric metric : {Metric::kL2, Metric::kIP, Metric::kCosine}) {
     const auto index = MustBuild(Spec(metric), data.source());
     const auto all = BruteForce(metric, data.source(), queries.queries(), {.k = 8000});
     for (const auto& [from, to] : {std::pair<size_t, size_t>{0, 60}, {30, 90}, {1000, 1100}}) {

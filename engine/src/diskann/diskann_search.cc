@@ -289,7 +289,9 @@ Result<bool> DiskannIndex::Approximate(const SearchJob& job, size_t wanted) cons
   const double longer = std::ceil(static_cast<double>(list) / share);
   const bool window = job.window.bounded();
   Walk walk(*this, job, wanted);
-  if (job.filter.empty() || WalkPays(job, longer)) {
+  // By inner products some vectors have no way that stays near the range; codes know all of them.
+  const bool walks = !(window && metric() == Metric::kIP);
+  if (walks && (job.filter.empty() || WalkPays(job, longer))) {
     const auto reads = static_cast<size_t>(longer);
     const size_t least = window ? static_cast<size_t>(std::ceil(
                                       static_cast<double>(ListOf(job, 1)) / share))

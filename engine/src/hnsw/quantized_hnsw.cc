@@ -191,7 +191,8 @@ Result<bool> QuantizedHnsw::Approximate(const SearchJob& job, size_t wanted) con
   const size_t least = std::min(window ? ef : wanted, job.survivors.max);
   job.scratch.query.resize(dim());
   job.scorer.CopyQuery(job.scratch.query.data());
-  codes_->Prepare(job.scratch.query.data(), job.scratch.code_query);
+  codes_->Prepare(job.scratch.query.data(), job.pacer, job.scratch.code_query);
+  KITE_RETURN_IF_ERROR(job.pacer.status());
   const VectorCodesScorer scorer(*codes_, job.scratch.code_query);
   GraphWalk walk(graph_, scorer, job.scratch.walk, job.pacer);
   const uint32_t entry = walk.Descend(0);
@@ -227,7 +228,8 @@ void QuantizedHnsw::Refine(const SearchJob& job, std::vector<Hit>& candidates, s
   keys.resize(std::max(keys.size(), ids.size()));
   for (size_t i = 0; i < ids.size(); ++i) ids[i] = HitRow(candidates[i]);
   if (refine_codes_) {
-    refine_codes_->Prepare(job.scratch.query.data(), job.scratch.refine_query);
+    refine_codes_->Prepare(job.scratch.query.data(), job.pacer, job.scratch.refine_query);
+    if (!job.pacer.status().ok()) return;
     for (const uint32_t id : ids) refine_codes_->Prefetch(id);
   }
   const size_t batch = job.pacer.batch();

@@ -110,6 +110,25 @@ TEST(QuantizedHnswTest, EveryNumberOfBitsWorks) {
   }
 }
 
+TEST(QuantizedHnswTest, LargeTablesAreMadeWithinTheDeadline) {
+  const Dataset data = Clustered(2500, 64, 25, 1);
+  InlineExecutor executor;
+  const Vectors vectors{.source = data.source()};
+  const CodeSpec spec{.kind = CodeSpec::Kind::kProduct, .parts = 1, .levels = 1, .bits = 11};
+  const auto codes =
+      VectorCodes::Encode(Context(), spec, vectors, Metric::kL2, 1, executor);
+  ASSERT_TRUE(codes.ok()) << codes.status();
+  const Context context = Context::Cancellable();
+  CodeQuery query;
+  Pacer running(context, 1);
+  (*codes)->Prepare(data.vector(0), running, query);
+  EXPECT_TRUE(running.status().ok());
+  context.Cancel();
+  Pacer cancelled(context, 1);
+  (*codes)->Prepare(data.vector(0), cancelled, query);
+  EXPECT_TRUE(cancelled.status().Is(StatusKind::kCancelled));
+}
+
 /// The greatest difference of a hit's score from the exact one.
 double ScoreError(const Index& index, const VectorSource& source, const Dataset& queries) {
   double worst = 0;

@@ -55,10 +55,10 @@ struct CodeKernels {
   /// The same for codes of up to 16 bits: lut has `entries` of them per group, the block 32 uint16.
   void (*word_scan)(const uint8_t* block, const uint8_t* lut, size_t entries, size_t groups,
                     uint32_t* sums);
-  /// out[i] = the inner product of query and column i of the dim x entries matrix, entries a
-  /// multiple of 16; least and largest of them.
-  void (*product_table)(const float* query, const float* matrix, size_t dim, size_t entries,
-                        float* out, float* least, float* largest);
+  /// out[i] = the inner product of query and column i of the matrix, which has dim rows, `stride`
+  /// values apart; i < entries, a multiple of 16. The least and largest of them.
+  void (*product_table)(const float* query, const float* matrix, size_t stride, size_t dim,
+                        size_t entries, float* out, float* least, float* largest);
   /// out[i] = (values[i] - least) * inverse_step, rounded; n is a multiple of 16, the results are
   /// below 256.
   void (*pack_table)(const float* values, size_t n, float least, float inverse_step, uint8_t* out);

@@ -155,13 +155,13 @@ void WordScan(const uint8_t* block, const uint8_t* lut, size_t entries, size_t g
   }
 }
 
-void ProductTable(const float* query, const float* matrix, size_t dim, size_t entries, float* out,
-                  float* least, float* largest) {
+void ProductTable(const float* query, const float* matrix, size_t stride, size_t dim,
+                  size_t entries, float* out, float* least, float* largest) {
   Floats low = Floats{} + __builtin_inff();
   Floats high = -low;
   for (size_t i = 0; i < entries; i += kWidth) {
     Floats sum = {};
-    for (size_t j = 0; j < dim; ++j) sum += query[j] * LoadAs<Floats>(matrix + j * entries + i);
+    for (size_t j = 0; j < dim; ++j) sum += query[j] * LoadAs<Floats>(matrix + j * stride + i);
     StoreAs(out + i, sum);
     low = sum < low ? sum : low;
     high = sum > high ? sum : high;

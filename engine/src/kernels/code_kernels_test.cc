@@ -177,8 +177,8 @@ TEST_P(CodeKernelsTest, TablesOfInnerProducts) {
       std::vector<float> out(entries);
       float least = 0;
       float largest = 0;
-      kernels_->product_table(query.data(), matrix.data(), dim, entries, out.data(), &least,
-                              &largest);
+      kernels_->product_table(query.data(), matrix.data(), entries, dim, entries, out.data(),
+                              &least, &largest);
       for (size_t i = 0; i < entries; ++i) {
         double sum = 0;
         for (size_t j = 0; j < dim; ++j) sum += double{query[j]} * matrix[j * entries + i];

@@ -94,8 +94,8 @@ void ProductCodec::MakeTable(const float* query, ScanTable& table,
   float least_sum = 0;
   for (size_t part = 0; part < shape_.parts; ++part) {
     float largest = 0;
-    kernels.product_table(query + part * width, codebooks_.data() + part * width * entries, width,
-                          entries, values.data() + part * entries, &leasts[part], &largest);
+    kernels.product_table(query + part * width, codebooks_.data() + part * width * entries, entries,
+                          width, entries, values.data() + part * entries, &leasts[part], &largest);
     range = std::max(range, largest - leasts[part]);
     least_sum += leasts[part];
   }

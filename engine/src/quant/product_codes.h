@@ -27,7 +27,7 @@ class ProductCodes final : public VectorCodes {
   static size_t EstimateEncodingBytes(const CodeSpec& spec, size_t count, uint32_t dim,
                                       size_t threads);
 
-  void Prepare(const float* query, CodeQuery& out) const override;
+  void Prepare(const float* query, Pacer& pacer, CodeQuery& out) const override;
 
  private:
   Status Train(const Context& context, const Vectors& vectors, uint64_t seed,

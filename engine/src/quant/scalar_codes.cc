@@ -241,7 +241,7 @@ void ScalarCodes::EncodeNumbers(float* values, uint8_t* row) const {
   }
 }
 
-void ScalarCodes::Prepare(const float* query, CodeQuery& out) const {
+void ScalarCodes::Prepare(const float* query, Pacer& /*pacer*/, CodeQuery& out) const {
   out.weights.assign(PaddedDim(kind_, dim_), 0);
   double base = 0;
   for (size_t j = 0; j < dim_; ++j) {

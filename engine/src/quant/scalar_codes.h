@@ -21,7 +21,7 @@ class ScalarCodes final : public VectorCodes {
     return (threads + 2) * (3 * dim * sizeof(float) + 512);
   }
 
-  void Prepare(const float* query, CodeQuery& out) const override;
+  void Prepare(const float* query, Pacer& pacer, CodeQuery& out) const override;
 
  private:
   Status Train(const Context& context, const Vectors& vectors, uint64_t seed,

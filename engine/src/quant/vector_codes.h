@@ -17,6 +17,7 @@
 #include "base/context.h"
 #include "base/executor.h"
 #include "io/index_file.h"
+#include "search/pacer.h"
 #include "search/vectors.h"
 
 namespace kite::engine {
@@ -60,8 +61,8 @@ class VectorCodes {
   static size_t EstimatePeakBytes(const CodeSpec& spec, Metric metric, size_t count, uint32_t dim,
                                   size_t threads);
 
-  /// `query`: dim values, at length 1 for COSINE.
-  virtual void Prepare(const float* query, CodeQuery& out) const = 0;
+  /// `query`: dim values, at length 1 for COSINE. `pacer` may say stop, then `out` is not to be used.
+  virtual void Prepare(const float* query, Pacer& pacer, CodeQuery& out) const = 0;
   /// keys[i] for vector ids[i]; ids are below the number of vectors.
   void Ids(const CodeQuery& query, const uint32_t* ids, size_t n, float* keys) const;
   void Prefetch(uint32_t id) const;

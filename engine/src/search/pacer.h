@@ -11,12 +11,20 @@ namespace kite::engine {
 /// Used by one thread. Once it has said stop, it keeps saying so.
 class Pacer {
  public:
+  // Vectors are read at 5 GB/s or more even from scattered places, so 256 KiB take about 50 us.
+  static constexpr int64_t kBytesPerLook = 256 << 10;
+
   Pacer(const Context& context, size_t bytes_per_distance)
       : context_(context), cost_(static_cast<int64_t>(bytes_per_distance) + kOverheadBytes) {}
 
   /// Accounts for n distances; false when the search has to stop, status() then says why.
   bool Spend(size_t n) {
     left_ -= static_cast<int64_t>(n) * cost_;
+    return left_ > 0 || Look();
+  }
+  /// The same for so many bytes that were read.
+  bool SpendBytes(size_t bytes) {
+    left_ -= static_cast<int64_t>(bytes);
     return left_ > 0 || Look();
   }
   [[nodiscard]] const Status& status() const { return status_; }
@@ -28,8 +36,6 @@ class Pacer {
   }
 
  private:
-  // Vectors are read at 5 GB/s or more even from scattered places, so 256 KiB take about 50 us.
-  static constexpr int64_t kBytesPerLook = 256 << 10;
   static constexpr int64_t kOverheadBytes = 64;
 
   bool Look() {
