@@ -41,7 +41,7 @@ void EncodeRecord(const float* projected, size_t dims, float a, float b_unit, ui
 
 size_t BitCodes::EstimateBytes(size_t count, size_t dim, size_t degree) {
   if (NeighborCodes::EstimateBytes(count, dim, degree) == 0) return 0;
-  return BytesOf(count, NeighborCodes::DimsOf(dim)) + 2 * sizeof(float);
+  return BytesOf(count, NeighborCodes::DimsMax(dim)) + 2 * sizeof(float);
 }
 
 Result<BitCodes> BitCodes::Build(const Context& context, const Codes& codes, size_t count,
