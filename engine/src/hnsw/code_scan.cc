@@ -10,8 +10,10 @@ namespace {
 
 /// Codes scored while those of the next batch arrive.
 constexpr size_t kBatch = 32;
-/// 1-bit codes scored between two looks at the context: some 10 us.
-constexpr size_t kBitsPerLook = 1024;
+/// 1-bit codes scored at a time.
+constexpr size_t kBitsAtATime = 1024;
+/// What a pacer is told of each: a line of memory.
+constexpr size_t kBytesPerRecord = 64;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
@@ -156,9 +158,9 @@ void ScanBits(const SearchJob& job, const VectorBlock& block, const BitCodes& bi
   Candidates best(scorer, wanted, candidates);
   BitFilter filter(job, bits, query, scorer, best);
   ForEachSurvivors(job, block, [&](std::span<const uint32_t> ids) {
-    for (size_t i = 0; i < ids.size(); i += kBitsPerLook) {
-      if (!filter.Add(ids.subspan(i, std::min(kBitsPerLook, ids.size() - i)))) return false;
-      if (!job.pacer.Spend(1)) return false;
+    for (size_t i = 0; i < ids.size(); i += kBitsAtATime) {
+      const std::span<const uint32_t> some = ids.subspan(i, std::min(kBitsAtATime, ids.size() - i));
+      if (!filter.Add(some) || !job.pacer.SpendBytes(some.size() * kBytesPerRecord)) return false;
     }
     return true;
   });

@@ -206,13 +206,17 @@ Result<bool> HnswIndex::WalkAndDrop(const SearchJob& job, const CodeScorer& scor
 Status HnswIndex::ScanSurvivors(const SearchJob& job, const CodeScorer& scorer,
                                 size_t wanted) const {
   std::vector<Hit>& candidates = job.scratch.walk.expanded;
-  if (bits_.empty() || job.survivors.expected < kScannedBy8Bits) {
-    ScanCodes(job, vectors().block(), scorer, wanted, candidates);
-  } else {
+  candidates.clear();
+  if (!bits_.empty() && job.survivors.expected >= kScannedBy8Bits) {
     const auto ef = static_cast<float>(EfOf(job));
     const float deviations = kBitDeviations * std::sqrt(ef / static_cast<float>(kHnswEfDefault));
     const BitQuery query = bits_.Prepare(scorer, neighbors_, deviations, job.scratch.bits);
     ScanBits(job, vectors().block(), bits_, query, scorer, wanted, candidates);
+    KITE_RETURN_IF_ERROR(job.pacer.status());
+  }
+  // Keys by 1-bit codes may overflow where those by 8 bits do not.
+  if (candidates.size() < std::min(wanted, job.survivors.max)) {
+    ScanCodes(job, vectors().block(), scorer, wanted, candidates);
   }
   KITE_RETURN_IF_ERROR(job.pacer.status());
   return CollectHits(job, scorer, wanted, false);

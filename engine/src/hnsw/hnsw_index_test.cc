@@ -314,6 +314,20 @@ TEST(HnswCodesTest, FilesWithoutBitCodesAreLoaded) {
                        MustSearch(**loaded, queries.queries(), {}, FilterOut(out))));
 }
 
+TEST(HnswCodesTest, QueriesWhoseBitKeysOverflowFindAsManyHits) {
+  const Dataset data = Clustered(6000, 64, 30, 8);
+  Dataset queries = Clustered(20, 64, 30, 8, 1);
+  for (float& value : queries.values) value *= 1e37F;
+  const auto index = MustBuild({.index_type = "HNSW", .metric = Metric::kIP}, data.source());
+  Bits out(data.count());
+  for (Row row = 0; row < data.count(); ++row) {
+    if (row % 12 != 5) out.Set(row);
+  }
+  for (const Hits& hits : MustSearch(*index, queries.queries(), {}, FilterOut(out))) {
+    EXPECT_EQ(hits.size(), 10);
+  }
+}
+
 TEST(HnswCodesTest, ExtremeValuesDoNoHarm) {
   Dataset data = Clustered(600, 8, 10, 9);
   for (size_t i = 0; i < data.values.size(); ++i) {
