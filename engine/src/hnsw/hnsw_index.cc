@@ -20,7 +20,7 @@ constexpr double kScatteredCost = 1.5;
 constexpr double kNever = std::numeric_limits<double>::infinity();
 
 /// So few vectors are scored sooner than a query is coded.
-constexpr size_t kScannedExactly = 48;
+constexpr size_t kScannedExactly = 16;
 
 /// A walk that should find ef nodes that pass has reached far enough with one in so many of them.
 constexpr size_t kEnough = 2;
