@@ -202,6 +202,10 @@ TEST(EstimateTest, CoversBinaryVectors) {
     CheckEstimates(
         {.index_type = "BIN_IVF_FLAT", .metric = metric, .params = {{"nlist", "300"}}}, source);
   }
+  CheckEstimates({.index_type = "MINHASH_LSH",
+                  .metric = Metric::kMhJaccard,
+                  .params = {{"mh_element_bit_width", "16"}, {"mh_lsh_band", "8"}}},
+                 source);
 }
 
 }  // namespace

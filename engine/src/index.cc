@@ -9,6 +9,7 @@
 #include "hnsw/quantized_hnsw.h"
 #include "ivf/binary_ivf.h"
 #include "ivf/ivf_index.h"
+#include "minhash/minhash_index.h"
 #include "search/dense_index.h"
 #include "sparse/sparse_index.h"
 #include "sparse/sparse_scan.h"
@@ -51,6 +52,8 @@ size_t EstimateLoadBytes(const BuildSpec& spec, VectorType type, size_t count, u
       return bytes + HnswIndex::EstimateStructureBytes(*valid, count, dim);
     case IndexType::kBinIvfFlat:
       return bytes + BinaryIvfIndex::EstimateStructureBytes(*valid, count, dim);
+    case IndexType::kMinHashLsh:
+      return bytes + MinHashIndex::EstimateStructureBytes(*valid, count);
     case IndexType::kHnswSq:
     case IndexType::kHnswPq:
     case IndexType::kHnswPrq:
@@ -86,6 +89,8 @@ size_t EstimateBuildBytes(const BuildSpec& spec, VectorType type, size_t count, 
       return bytes + HnswIndex::EstimatePeakBytes(*valid, count, dim, threads);
     case IndexType::kBinIvfFlat:
       return bytes + BinaryIvfIndex::EstimatePeakBytes(*valid, count, dim, threads);
+    case IndexType::kMinHashLsh:
+      return bytes + MinHashIndex::EstimatePeakBytes(*valid, count, threads);
     case IndexType::kHnswSq:
     case IndexType::kHnswPq:
     case IndexType::kHnswPrq:
@@ -159,6 +164,8 @@ Result<std::unique_ptr<Index>> Build(const Context& context, const BuildSpec& sp
       return HnswIndex::Build(context, valid, std::move(owned), executor, progress);
     case IndexType::kBinIvfFlat:
       return BinaryIvfIndex::Build(context, valid, std::move(owned), executor, progress);
+    case IndexType::kMinHashLsh:
+      return MinHashIndex::Build(context, valid, std::move(owned), executor, progress);
     case IndexType::kHnswSq:
     case IndexType::kHnswPq:
     case IndexType::kHnswPrq:
@@ -206,6 +213,8 @@ Result<std::unique_ptr<Index>> Load(std::string_view file, const VectorSource& v
       return HnswIndex::Load(reader, std::move(loaded), mode);
     case IndexType::kBinIvfFlat:
       return BinaryIvfIndex::Load(reader, std::move(loaded), mode);
+    case IndexType::kMinHashLsh:
+      return MinHashIndex::Load(reader, std::move(loaded), mode);
     case IndexType::kHnswSq:
     case IndexType::kHnswPq:
     case IndexType::kHnswPrq:
@@ -225,7 +234,7 @@ Status VerifyIndexFile(std::string_view file) {
 }
 
 Status ScoreRows(Metric metric, const VectorSource& vectors, const std::byte* query,
-                 std::span<const Row> rows, std::span<float> scores) {
+                 std::span<const Row> rows, std::span<float> scores, const ParamMap& params) {
   KITE_RETURN_IF_ERROR(CheckSource(vectors));
   KITE_RETURN_IF_ERROR(CheckMetric(metric, vectors.type));
   if (vectors.type == VectorType::kSparse) {
@@ -236,7 +245,9 @@ Status ScoreRows(Metric metric, const VectorSource& vectors, const std::byte* qu
   const Kernels& kernels = ActiveKernels();
   std::vector<float> normalized;
   VectorMatrix matrix(vectors.type, vectors.dim);
-  Scorer scorer(kernels, metric, matrix, query, normalized);
+  KITE_ASSIGN_OR_RETURN(MinHash minhash, MinHash::Make(metric, {}, params, vectors.dim));
+  minhash.similarity = true;
+  Scorer scorer(kernels, metric, matrix, query, normalized, minhash);
   for (size_t i = 0; i < rows.size(); ++i) {
     size_t id = rows[i];
     if (!vectors.row_of.empty()) {

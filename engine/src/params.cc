@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "minhash/minhash.h"
 #include "search/vectors.h"
 
 namespace kite::engine {
@@ -49,7 +50,7 @@ constexpr TypeEntry kTypes[] = {
     {"GPU_BRUTE_FORCE", Family::kDense, Built::kNone},
     {"BIN_FLAT", Family::kBinary, Built::kAll},
     {"BIN_IVF_FLAT", Family::kBinary, Built::kAll},
-    {"MINHASH_LSH", Family::kBinary, Built::kNone},
+    {"MINHASH_LSH", Family::kBinary, Built::kAll},
     {"SPARSE_INVERTED_INDEX", Family::kSparse, Built::kAll},
     {"SPARSE_WAND", Family::kSparse, Built::kAll},
 };
@@ -92,7 +93,7 @@ std::string_view TypeName(VectorType type) {
 std::string_view MetricsOf(Family family) {
   switch (family) {
     case Family::kBinary:
-      return "[HAMMING JACCARD]";
+      return "[HAMMING JACCARD MHJACCARD]";
     case Family::kSparse:
       return "[IP BM25]";
     default:
@@ -109,9 +110,8 @@ bool MetricFits(Family family, Metric metric) {
       return family == Family::kDense || family == Family::kSparse;
     case Metric::kHamming:
     case Metric::kJaccard:
+    case Metric::kMhJaccard:
       return family == Family::kBinary;
-    case Metric::kMhJaccard:  // of MINHASH_LSH, which is not built
-      return false;
     case Metric::kBm25:
       return family == Family::kSparse;
   }
@@ -370,7 +370,8 @@ IndexType TypeOf(const BuildSpec& spec) {
        {IndexType::kFlat, IndexType::kIvfFlat, IndexType::kIvfSq8, IndexType::kHnsw,
         IndexType::kHnswSq, IndexType::kHnswPq, IndexType::kHnswPrq, IndexType::kBinFlat,
         IndexType::kBinIvfFlat, IndexType::kIvfPq, IndexType::kIvfRabitq, IndexType::kScann,
-        IndexType::kDiskann, IndexType::kSparseInvertedIndex, IndexType::kSparseWand}) {
+        IndexType::kDiskann, IndexType::kSparseInvertedIndex, IndexType::kSparseWand,
+        IndexType::kMinHashLsh}) {
     if (IndexTypeName(type) == spec.index_type) return type;
   }
   KITE_CHECK(false, "the spec was not validated");
@@ -408,6 +409,8 @@ std::string_view IndexTypeName(IndexType type) {
       return "HNSW_PRQ";
     case IndexType::kDiskann:
       return "DISKANN";
+    case IndexType::kMinHashLsh:
+      return "MINHASH_LSH";
   }
   return "UNKNOWN";
 }
@@ -430,6 +433,11 @@ Result<int64_t> IntParam(const ParamMap& params, const IntRange& range) {
     return Status::InvalidArgument(expected + text.substr(0, 64));
   }
   return value;
+}
+
+Result<bool> BoolParam(const ParamMap& params, std::string_view name, bool fallback) {
+  KITE_RETURN_IF_ERROR(CheckBool(params, name));
+  return params.contains(name) ? IsTrue(params, name) : fallback;
 }
 
 Result<double> FloatParam(const ParamMap& params, const FloatRange& range) {
@@ -489,7 +497,28 @@ void ResolveAuto(VectorType type, BuildSpec& spec) {
   }
 }
 
+/// Whether type and metric fit together, and the widths of MHJACCARD the vectors.
+Status CheckMinHash(const BuildSpec& spec, uint32_t dim) {
+  const bool minhash = spec.metric == Metric::kMhJaccard;
+  const IndexType type = TypeOf(spec);
+  if (minhash ? type == IndexType::kBinIvfFlat : type == IndexType::kMinHashLsh) {
+    return Status::InvalidArgument(
+        StatusSubject::kMetric, "metric type " + std::string(MetricName(spec.metric)) +
+                                    " does not fit index type " + spec.index_type +
+                                    ", supported: " +
+                                    (minhash ? "[HAMMING JACCARD]" : "[MHJACCARD]"));
+  }
+  KITE_RETURN_IF_ERROR(MinHash::Make(spec.metric, spec.params, {}, dim).status());
+  return minhash ? BoolParam(spec.params, "with_raw_data", true).status() : Status();
+}
+
 }  // namespace
+
+std::span<const std::string_view> MetricParams(Metric metric) {
+  static constexpr std::string_view kMinHash[] = {kMinHashBits.name, kMinHashBands.name};
+  return metric == Metric::kMhJaccard ? std::span<const std::string_view>(kMinHash)
+                                      : std::span<const std::string_view>();
+}
 
 Result<BuildSpec> ValidateBuild(const BuildSpec& spec, VectorType type, uint32_t dim) {
   KITE_RETURN_IF_ERROR(CheckType(spec, type));
@@ -499,7 +528,12 @@ Result<BuildSpec> ValidateBuild(const BuildSpec& spec, VectorType type, uint32_t
   if (filled.index_type == "AUTOINDEX") {
     ResolveAuto(type, filled);
   }
+  KITE_RETURN_IF_ERROR(CheckMinHash(filled, dim));
   switch (TypeOf(filled)) {
+    case IndexType::kMinHashLsh:
+      KITE_RETURN_IF_ERROR(FillInt(kMinHashBits, filled.params));
+      KITE_RETURN_IF_ERROR(FillInt(kMinHashBands, filled.params));
+      break;
     case IndexType::kFlat:
       KITE_RETURN_IF_ERROR(CheckBool(filled.params, kCompressed));
       break;
@@ -544,6 +578,10 @@ Status ValidateSearch(std::string_view index_type, const SearchParams& params) {
     if (index_type == ivf) return ValidateIvfSearch(index_type, params);
   }
   if (index_type == "DISKANN") return ValidateDiskannSearch(params);
+  if (index_type == "MINHASH_LSH") {
+    KITE_RETURN_IF_ERROR(BoolParam(params.params, kMinHashSimilarity, false).status());
+    return RefineK(params.params).status();
+  }
   if (index_type == "SPARSE_INVERTED_INDEX" || index_type == "SPARSE_WAND") {
     KITE_RETURN_IF_ERROR(FloatParam(params.params, kDropRatioSearch).status());
   }

@@ -26,6 +26,7 @@ enum class IndexType : uint8_t {
   kDiskann = 13,
   kSparseInvertedIndex = 14,
   kSparseWand = 15,
+  kMinHashLsh = 16,
 };
 
 /// The type of a validated spec.
@@ -71,6 +72,10 @@ inline constexpr IntRange kDiskMaxDegree{"max_degree", 56, 1, 512};
 inline constexpr IntRange kDiskBuildList{"search_list_size", 100, 1, INT32_MAX};
 /// 0: kDiskSearchListDefault, never below k.
 inline constexpr IntRange kDiskSearchList{"search_list", 0, 1, INT32_MAX};
+inline constexpr IntRange kMinHashBits{"mh_element_bit_width", 8, 8, 256};
+inline constexpr IntRange kMinHashBands{"mh_lsh_band", 1, 1, INT32_MAX};
+/// "true": scores of MHJACCARD are similarities. As in Milvus they are not by default.
+inline constexpr std::string_view kMinHashSimilarity = "mh_search_with_jaccard";
 inline constexpr std::string_view kRefineK = "refine_k";
 
 /// Shares of the values; below 1. The first is accepted and does nothing, as in Milvus.
@@ -103,6 +108,9 @@ inline constexpr size_t kHnswEfDefault = 64;
 /// The parameter or its default. InvalidArgument(Parameter): not an integer, or out of its range.
 [[nodiscard]] Result<int64_t> IntParam(const ParamMap& params, const IntRange& range);
 [[nodiscard]] Result<double> FloatParam(const ParamMap& params, const FloatRange& range);
+
+/// InvalidArgument: neither true nor false.
+[[nodiscard]] Result<bool> BoolParam(const ParamMap& params, std::string_view name, bool fallback);
 
 /// FLAT with the parameter `compressed`: codes are scanned, the hits are the same.
 [[nodiscard]] bool IsCompressedFlat(const BuildSpec& spec);

@@ -187,6 +187,7 @@ Status GrowingVectors::Search(const Context& context, Metric metric, size_t rows
   }
   KITE_RETURN_IF_ERROR(ValidateSearch(IndexTypeName(IndexType::kFlat), params));
   KITE_ASSIGN_OR_RETURN(const HitWindow window, MakeWindow(metric, params));
+  KITE_ASSIGN_OR_RETURN(const MinHash minhash, MinHash::Make(metric, {}, params.params, self.dim));
   KITE_RETURN_IF_ERROR(context.Check());
 
   std::vector<VectorBlock> blocks;
@@ -203,13 +204,14 @@ Status GrowingVectors::Search(const Context& context, Metric metric, size_t rows
   Pacer pacer(context, self.vector_bytes);
   if (queries.count > 1 && !params.group_of) {
     const VectorMatrix matrix(self.type, self.dim);
-    return ScanBatch({context, params, filter, window, survivors, metric, matrix, pacer, buffers},
-                     queries, blocks, sink);
+    return ScanBatch(
+        {context, params, filter, window, survivors, metric, minhash, matrix, pacer, buffers},
+        queries, blocks, sink);
   }
   const std::byte* query = queries.data;
   for (size_t q = 0; q < queries.count; ++q, query += self.vector_bytes) {
     Scorer scorer(ActiveKernels(), metric, VectorMatrix(self.type, self.dim), query,
-                  buffers.normalized);
+                  buffers.normalized, minhash);
     const SearchJob job{params, filter, window, survivors, scorer, pacer, buffers};
     KITE_RETURN_IF_ERROR(ScanAll(job, blocks));
     Deliver(metric, buffers, q, sink);

@@ -75,6 +75,7 @@ void RepairNodes(const IndexFileReader& reader, const Segment& segment, std::spa
 
 void SearchAll(const Index& index, uint8_t choice, const Segment& segment) {
   SearchParams params{.k = size_t{1} + choice % 7, .params = {{"ef", "8"}, {"nprobe", "2"}}};
+  params.params["mh_search_with_jaccard"] = (choice & 1) != 0 ? "true" : "false";
   if ((choice & 0x10) != 0) params.range = Range{.radius = 0.5F};
   if ((choice & 0x20) != 0) params.group_of = [](Row row) { return row % 3; };
   const std::vector<uint64_t> words(segment.source.rows / 64 + 1, 0x5555555555555555ULL);

@@ -96,6 +96,15 @@ struct V {
     return static_cast<uint64_t>(_mm_cvtsi128_si64(half)) +
            static_cast<uint64_t>(_mm_extract_epi64(half, 1));
   }
+  template <size_t W>
+  static inline uint64_t CountEqual(Bits a, Bits b) {
+    const __m256i equal = W == 1   ? _mm256_cmpeq_epi8(a, b)
+                          : W == 2 ? _mm256_cmpeq_epi16(a, b)
+                          : W == 4 ? _mm256_cmpeq_epi32(a, b)
+                                   : _mm256_cmpeq_epi64(a, b);
+    const auto bytes = static_cast<uint32_t>(_mm256_movemask_epi8(equal));
+    return static_cast<uint64_t>(__builtin_popcount(bytes)) / W;
+  }
 
  private:
   static inline __m128i LoadShortsTail(const uint16_t* p, size_t n) {

@@ -41,6 +41,15 @@ struct Avx512Bits {
   static inline uint64_t SumCounts(Counts counts) {
     return static_cast<uint64_t>(_mm512_reduce_add_epi64(counts));
   }
+  template <size_t W>
+  static inline uint64_t CountEqual(Bits a, Bits b) {
+    uint64_t equal = 0;
+    if constexpr (W == 1) equal = _mm512_cmpeq_epi8_mask(a, b);
+    if constexpr (W == 2) equal = _mm512_cmpeq_epi16_mask(a, b);
+    if constexpr (W == 4) equal = _mm512_cmpeq_epi32_mask(a, b);
+    if constexpr (W == 8) equal = _mm512_cmpeq_epi64_mask(a, b);
+    return static_cast<uint64_t>(__builtin_popcountll(equal));
+  }
 };
 
 }  // namespace

@@ -2,6 +2,8 @@
 //
 //   V::Bits, V::Counts, V::kBitBytes, V::ZeroCounts(), V::LoadBits(p), V::LoadBitsTail(p, n), V::Xor(a, b),
 //   V::And(a, b), V::Or(a, b), V::Count(bits, counts) = counts + the ones of bits, V::SumCounts(counts)
+//
+// and V::CountEqual<W>(a, b) = how many elements of W bytes are equal.
 
 namespace {
 
@@ -68,6 +70,37 @@ struct JaccardKernel {
   }
   static inline float Score(uint64_t both, uint64_t any) {
     return any == 0 ? 1.0F : static_cast<float>(any - both) / static_cast<float>(any);
+  }
+};
+
+/// Elements of W bytes. Zeros behind the last one are equal, and taken off.
+template <size_t W>
+struct EqualElementsKernel {
+  using Type = uint8_t;
+
+  template <size_t R>
+  static inline void Rows(const uint8_t* query, const uint8_t* const* rows, size_t bytes,
+                          float* out) {
+    uint64_t equal[R] = {};
+    size_t j = 0;
+    for (; j + V::kBitBytes <= bytes; j += V::kBitBytes) {
+      const V::Bits q = V::LoadBits(query + j);
+#pragma GCC unroll 4
+      for (size_t r = 0; r < R; ++r) {
+        equal[r] += V::template CountEqual<W>(q, V::LoadBits(rows[r] + j));
+      }
+    }
+    if (j < bytes) {
+      const V::Bits q = V::LoadBitsTail(query + j, bytes - j);
+      const size_t behind = (V::kBitBytes - (bytes - j)) / W;
+#pragma GCC unroll 4
+      for (size_t r = 0; r < R; ++r) {
+        equal[r] += V::template CountEqual<W>(q, V::LoadBitsTail(rows[r] + j, bytes - j)) - behind;
+      }
+    }
+    const auto elements = static_cast<float>(bytes / W);
+#pragma GCC unroll 4
+    for (size_t r = 0; r < R; ++r) out[r] = static_cast<float>(equal[r]) / elements;
   }
 };
 

@@ -110,6 +110,10 @@ constexpr Kernels MakeKernels(SimdLevel level) {
       .int8_ip = MakeDistance<Int8Kernel<Int8IpStep>>(),
       .hamming = MakeDistance<HammingKernel>(),
       .jaccard = MakeDistance<JaccardKernel>(),
+      .equal_elements = {MakeDistance<EqualElementsKernel<1>>(),
+                         MakeDistance<EqualElementsKernel<2>>(),
+                         MakeDistance<EqualElementsKernel<4>>(),
+                         MakeDistance<EqualElementsKernel<8>>()},
       .all_finite = FiniteValues,
   };
 }

@@ -44,6 +44,10 @@ struct Kernels {
   Distance hamming;  ///< number of different bits
   Distance jaccard;  ///< 1 - |a and b| / |a or b|; 1 when no bit is set in either
 
+  /// The share of elements that are equal, of elements of 1, 2, 4 and 8 bytes; a vector is a whole
+  /// number of them.
+  Distance equal_elements[4];
+
   bool (*all_finite)(const float* values, size_t n);
 };
 

@@ -66,6 +66,13 @@ struct V {
     return counts + static_cast<uint64_t>(__builtin_popcountll(bits));
   }
   static inline uint64_t SumCounts(Counts counts) { return counts; }
+  template <size_t W>
+  static inline uint64_t CountEqual(Bits a, Bits b) {
+    constexpr Bits kElement = ~Bits{0} >> (64 - 8 * W);
+    uint64_t equal = 0;
+    for (size_t i = 0; i < kBitBytes; i += W) equal += ((a ^ b) >> (8 * i) & kElement) == 0 ? 1 : 0;
+    return equal;
+  }
 };
 
 }  // namespace

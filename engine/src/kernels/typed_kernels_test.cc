@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <functional>
 #include <limits>
 #include <random>
@@ -207,6 +208,25 @@ TEST_P(TypedKernelsTest, BitsAreCountedExactly) {
         ASSERT_EQ(jaccard[i],
                   any == 0 ? 1 : static_cast<float>(any - both) / static_cast<float>(any))
             << bytes;
+      }
+    }
+  }
+}
+
+TEST_P(TypedKernelsTest, EqualElementsAreCountedExactly) {
+  for (size_t which = 0; which < 4; ++which) {
+    const size_t width = size_t{1} << which;
+    for (const size_t elements : {1, 2, 3, 7, 8, 9, 16, 31, 64, 100, 129, 1024}) {
+      const Sample<uint8_t> sample(elements * width, [](std::mt19937_64& random) {
+        return static_cast<uint8_t>(random() % 8 == 0 ? 1 : 0);
+      });
+      const std::vector<float> found = Distances(kernels_->equal_elements[which], sample);
+      for (size_t i = 0; i < kRows; ++i) {
+        size_t equal = 0;
+        for (size_t j = 0; j < elements * width; j += width) {
+          equal += std::memcmp(sample.query() + j, sample.row(i) + j, width) == 0 ? 1 : 0;
+        }
+        ASSERT_EQ(found[i], static_cast<float>(equal) / static_cast<float>(elements)) << elements;
       }
     }
   }

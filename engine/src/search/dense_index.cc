@@ -9,6 +9,8 @@ Status DenseIndex::Search(const Context& context, const QuerySet& queries,
                           const Sink& sink) const {
   KITE_RETURN_IF_ERROR(ValidateSearch(type(), params));
   KITE_ASSIGN_OR_RETURN(const HitWindow window, MakeWindow(metric(), params));
+  KITE_ASSIGN_OR_RETURN(const MinHash minhash,
+                        MinHash::Make(metric(), spec_.params, params.params, dim()));
   KITE_RETURN_IF_ERROR(context.Check());
   Scratch::Impl& buffers = scratch.impl();
   const VectorMatrix matrix = vectors_.matrix();
@@ -18,11 +20,12 @@ Status DenseIndex::Search(const Context& context, const QuerySet& queries,
   if (queries.count > 1 && AlwaysScans() && !params.group_of) {
     const VectorBlock block = vectors_.block();
     return ScanBatch(
-        {context, params, filter, window, survivors, metric(), matrix, pacer, buffers}, queries,
+        {context, params, filter, window, survivors, metric(), minhash, matrix, pacer, buffers},
+        queries,
         {&block, 1}, sink);
   }
   for (size_t q = 0; q < queries.count; ++q, query += matrix.row_bytes) {
-    Scorer scorer(ActiveKernels(), metric(), matrix, query, buffers.normalized);
+    Scorer scorer(ActiveKernels(), metric(), matrix, query, buffers.normalized, minhash);
     const SearchJob job{params, filter, window, survivors, scorer, pacer, buffers};
     KITE_RETURN_IF_ERROR(SearchOne(job));
     Deliver(metric(), buffers, q, sink);

@@ -37,6 +37,8 @@ Result<HitWindow> MakeWindow(Metric metric, const SearchParams& params) {
                                      ") for metric type " + std::string(MetricName(metric)));
     }
   }
+  // A similarity of 0 is no hit, as in Milvus.
+  if (metric == Metric::kMhJaccard) window.last = std::min(window.last, PackHit(0, 0));
   if (params.after) {
     const Hit after = PackHit(ScoreToKey(metric, params.after->score), params.after->row);
     window.first = std::max(window.first, after + 1);

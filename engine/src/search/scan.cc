@@ -139,7 +139,8 @@ Status ScanBatch(const ScanTask& task, const QuerySet& queries, std::span<const 
     scanning.reserve(n);
     for (size_t i = 0; i < n; ++i) {
       const std::byte* const query = queries.data + (first + i) * task.matrix.row_bytes;
-      scorers.emplace_back(ActiveKernels(), task.metric, task.matrix, query, buffers[i].normalized);
+      scorers.emplace_back(ActiveKernels(), task.metric, task.matrix, query, buffers[i].normalized,
+                           task.minhash);
       scanning.push_back({scorers[i], TopK(k, task.window, buffers[i].hits)});
     }
     if (k > 0) {

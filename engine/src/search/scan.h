@@ -31,6 +31,7 @@ struct ScanTask {
   const HitWindow window;
   const Survivors survivors;
   const Metric metric;
+  const MinHash minhash;  ///< of MHJACCARD
   const VectorMatrix matrix;  ///< the type and dimension of the queries
   Pacer& pacer;
   Scratch::Impl& scratch;

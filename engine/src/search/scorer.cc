@@ -1,6 +1,7 @@
 #include "search/scorer.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -41,7 +42,8 @@ double ElementAt(VectorType type, const std::byte* vector, size_t j) {
 
 }  // namespace
 
-const Distance& DistanceOf(const Kernels& kernels, VectorType type, Metric metric) {
+const Distance& DistanceOf(const Kernels& kernels, VectorType type, Metric metric,
+                           const MinHash& minhash) {
   const bool l2 = metric == Metric::kL2;
   switch (type) {
     case VectorType::kFloat32:
@@ -53,6 +55,9 @@ const Distance& DistanceOf(const Kernels& kernels, VectorType type, Metric metri
     case VectorType::kInt8:
       return l2 ? kernels.int8_l2 : kernels.int8_ip;
     case VectorType::kBinary:
+      if (metric == Metric::kMhJaccard) {
+        return kernels.equal_elements[std::countr_zero(minhash.element_bytes)];
+      }
       return metric == Metric::kHamming ? kernels.hamming : kernels.jaccard;
     case VectorType::kSparse:
       break;
@@ -74,12 +79,13 @@ float InverseNorm(const Kernels& kernels, VectorType type, const std::byte* vect
 }
 
 Scorer::Scorer(const Kernels& kernels, Metric metric, const VectorMatrix& matrix,
-               const std::byte* query, std::vector<float>& normalized)
-    : distance_(DistanceOf(kernels, matrix.type, metric)),
+               const std::byte* query, std::vector<float>& normalized, const MinHash& minhash)
+    : distance_(DistanceOf(kernels, matrix.type, metric, minhash)),
       metric_(metric),
       elements_(ElementsOf(matrix)),
       matrix_(matrix),
-      query_(query) {
+      query_(query),
+      minhash_(minhash) {
   if (metric != Metric::kCosine) return;
   const float scale = InverseNorm(kernels, matrix.type, query, matrix.dim);
   if (matrix.type != VectorType::kFloat32) {
@@ -118,8 +124,21 @@ void Scorer::CopyQuery(float* out) const {
   for (uint32_t j = 0; j < matrix_.dim; ++j) out[j] *= query_scale_;
 }
 
+float Scorer::SharesBand(const std::byte* row) const {
+  const auto* const query = static_cast<const std::byte*>(query_);
+  const size_t bytes = minhash_.band_bytes;
+  for (size_t at = 0; at < bytes * minhash_.bands; at += bytes) {
+    if (std::memcmp(query + at, row + at, bytes) == 0) return 1;
+  }
+  return 0;
+}
+
 void Scorer::Block(size_t begin, size_t n, float* keys) const {
-  distance_.block(query_, matrix_.row(begin), n, elements_, keys);
+  if (minhash_.by_bands()) {
+    for (size_t i = 0; i < n; ++i) keys[i] = SharesBand(matrix_.row(begin + i));
+  } else {
+    distance_.block(query_, matrix_.row(begin), n, elements_, keys);
+  }
   if (metric_ == Metric::kCosine) {
     for (size_t i = 0; i < n; ++i) keys[i] = Cosine(keys[i], static_cast<uint32_t>(begin + i));
   }
@@ -127,7 +146,11 @@ void Scorer::Block(size_t begin, size_t n, float* keys) const {
 }
 
 void Scorer::Ids(const uint32_t* ids, size_t n, float* keys) const {
-  distance_.ids(query_, matrix_.data, ids, n, elements_, keys);
+  if (minhash_.by_bands()) {
+    for (size_t i = 0; i < n; ++i) keys[i] = SharesBand(matrix_.row(ids[i]));
+  } else {
+    distance_.ids(query_, matrix_.data, ids, n, elements_, keys);
+  }
   if (metric_ == Metric::kCosine) {
     for (size_t i = 0; i < n; ++i) keys[i] = Cosine(keys[i], ids[i]);
   }

@@ -10,12 +10,14 @@
 
 #include "kernels/kernels.h"
 #include "kite/engine/types.h"
+#include "minhash/minhash.h"
 
 namespace kite::engine {
 
 /// The kernels that the scores of a metric over a type are made with; IP and COSINE share one. The
-/// metric fits the type.
-[[nodiscard]] const Distance& DistanceOf(const Kernels& kernels, VectorType type, Metric metric);
+/// metric fits the type. `minhash` counts for MHJACCARD.
+[[nodiscard]] const Distance& DistanceOf(const Kernels& kernels, VectorType type, Metric metric,
+                                         const MinHash& minhash = {});
 
 /// 1 / |x|; 0 for the zero vector (and for a norm below the smallest normal float, which counts as
 /// zero). Not of binary vectors.
@@ -45,7 +47,7 @@ class Scorer {
   /// A query as the client sent it, of the vectors' type. For COSINE over float32 `normalized`
   /// receives the query at length 1 and must outlive the scorer.
   Scorer(const Kernels& kernels, Metric metric, const VectorMatrix& matrix, const std::byte* query,
-         std::vector<float>& normalized);
+         std::vector<float>& normalized, const MinHash& minhash = {});
   /// Row `id` of the matrix as the query; allocates nothing.
   Scorer(const Kernels& kernels, Metric metric, const VectorMatrix& matrix, uint32_t id);
 
@@ -64,9 +66,12 @@ class Scorer {
   /// The same query against another matrix, e.g. the next chunk.
   void SetMatrix(const VectorMatrix& matrix) { matrix_ = matrix; }
   [[nodiscard]] const VectorMatrix& matrix() const { return matrix_; }
+  /// Of the vectors' type; of COSINE over float32 at length 1.
+  [[nodiscard]] const std::byte* query() const { return static_cast<const std::byte*>(query_); }
 
  private:
   [[nodiscard]] float Cosine(float dot, uint32_t id) const;
+  [[nodiscard]] float SharesBand(const std::byte* row) const;
   /// Distances become keys.
   void Clean(size_t n, float* keys) const;
 
@@ -75,6 +80,7 @@ class Scorer {
   const size_t elements_;  ///< of a vector, as the kernels count them
   VectorMatrix matrix_;
   const void* query_;
+  MinHash minhash_;
   float query_scale_ = 1;  ///< COSINE: 1 / |query| where the query is not normalized
 };
 

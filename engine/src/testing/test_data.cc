@@ -160,11 +160,12 @@ std::vector<Hits> BruteForce(Metric metric, const VectorSource& source, const Qu
         sparse ? ScoreSparseRows(metric, source, SparseQueryOf(queries, q), params.params, rows,
                                  scores)
                : ScoreRows(metric, source, queries.data + q * VectorBytes(source.type, source.dim),
-                           rows, scores);
+                           rows, scores, params.params);
     EXPECT_TRUE(status.ok()) << status;
     Hits hits;
     for (size_t i = 0; i < rows.size(); ++i) {
-      if (!sparse || scores[i] > 0) hits.push_back({scores[i], rows[i]});
+      const bool positive = sparse || metric == Metric::kMhJaccard;
+      if (!positive || scores[i] > 0) hits.push_back({scores[i], rows[i]});
     }
     std::sort(hits.begin(), hits.end(),
               [metric](const Neighbor& a, const Neighbor& b) { return Better(metric, a, b); });

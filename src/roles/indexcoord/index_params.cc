@@ -90,7 +90,7 @@ std::string Take(Properties& params, std::string_view name, std::string_view fal
 std::vector<std::string> MetricsOf(const FieldSchema& field) {
   switch (field.type) {
     case DataType::kBinaryVector:
-      return {"HAMMING", "JACCARD"};
+      return {"HAMMING", "JACCARD", "MHJACCARD"};
     case DataType::kSparseFloatVector:
       return {"IP"};
     default:

@@ -240,6 +240,12 @@ Result<SearchPlan> ProxyImpl::PlanSearch(const ReadTarget& target, const SearchR
   plan.skip = static_cast<size_t>(request.offset);
   plan.params.k = static_cast<size_t>(request.limit + request.offset);
   plan.params.params = request.params;
+  for (const std::string_view name : engine::MetricParams(plan.metric)) {
+    plan.params.params.erase(std::string(name));
+    if (const auto of_index = (*index)->params.find(name); of_index != (*index)->params.end()) {
+      plan.params.params.emplace(*of_index);
+    }
+  }
   if (!request.group_by_field.empty()) {
     KITE_ASSIGN_OR_RETURN(const model::FieldSchema* group_by, ResolveGrouping(schema, request, limits_));
     plan.group_by = group_by->id;

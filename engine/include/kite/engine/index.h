@@ -131,6 +131,10 @@ Result<BuildSpec> ValidateBuild(const BuildSpec& spec, VectorType type, uint32_t
 /// Checks search parameters for an index type (ef >= k and the like) as Milvus does.
 Status ValidateSearch(std::string_view index_type, const SearchParams& params);
 
+/// Parameters of an index that decide what its metric means. Searches of growing vectors and scans
+/// have no index to know them from: they need them among their search parameters.
+[[nodiscard]] std::span<const std::string_view> MetricParams(Metric metric);
+
 /// Peak bytes during Build on an executor of `threads`, and bytes when loaded; borrowed vectors are
 /// not counted. Never below the truth, at most 10 % above from some thousand vectors on. 0 for a
 /// spec that does not validate.
@@ -177,9 +181,9 @@ Result<std::unique_ptr<Index>> MakeScan(const Context& context, Metric metric,
                                         const VectorSource& vectors);
 
 /// Exact scores of given rows (re-rank, "get distance"): scores[i] for rows[i]; NaN-free for finite
-/// input.
+/// input. `params` has those of MetricParams(); scores of MHJACCARD are similarities.
 Status ScoreRows(Metric metric, const VectorSource& vectors, const std::byte* query,
-                 std::span<const Row> rows, std::span<float> scores);
+                 std::span<const Row> rows, std::span<float> scores, const ParamMap& params = {});
 /// The same over sparse vectors; `params` has BM25's (bm25_k1, bm25_b, bm25_avgdl; the last is the
 /// mean length of the source's non-empty vectors where it is absent). A score of 0 is no hit in a
 /// search.

@@ -29,9 +29,11 @@ enum class Metric : uint8_t {
   kMhJaccard = 7
 };
 
-/// L2, HAMMING, JACCARD: smaller is better. Everything else: larger is better.
+/// L2, HAMMING, JACCARD: smaller is better. Everything else: larger is better. The scores of
+/// MHJACCARD are similarities: the share of a signature's elements that are equal.
 [[nodiscard]] constexpr bool LargerIsBetter(Metric metric) {
-  return metric == Metric::kIP || metric == Metric::kCosine || metric == Metric::kBm25;
+  return metric == Metric::kIP || metric == Metric::kCosine || metric == Metric::kBm25 ||
+         metric == Metric::kMhJaccard;
 }
 [[nodiscard]] std::string_view MetricName(Metric metric);
 /// Case-insensitive, by Milvus's names. InvalidArgument(Metric) lists what is known.
