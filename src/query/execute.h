@@ -11,6 +11,7 @@
 #include "kite/engine/index.h"
 #include "model/column.h"
 #include "model/schema.h"
+#include "query/coalesce.h"
 #include "query/filter/filter.h"
 #include "segment/segment.h"
 
@@ -58,6 +59,8 @@ struct VectorSearch {
   bool with_ties = false;       ///< also every hit that scores as the k-th does
   /// A BOOL, integer or VARCHAR field: params.k groups of at most params.group_size hits each. Not with_ties.
   std::optional<model::FieldId> group_by;
+  /// Single queries that wait for the same pass are answered together; may be null.
+  Coalescer* coalescer = nullptr;
   bool fill_groups = false;  ///< a group has all of its hits, also those in segments where it is not among the best
 
   /// Query q alone.

@@ -47,6 +47,13 @@ size_t HashKey(const model::Column& keys, size_t i) {
   return std::hash<std::string_view>{}(keys.Bytes(i));
 }
 
+/// Whether the search is one of those that a Coalescer takes: one plain query without a filter of its own.
+bool Coalesces(const PinnedSegment& pinned, const SelectedRows& selected, const VectorSearch& search) {
+  return search.coalescer != nullptr && search.queries.count == 1 && !search.group_by && !search.params.range &&
+         !search.params.after && selected.filtered_out.empty() &&
+         pinned.segment->SharesPasses(search.field, search.metric);
+}
+
 /// `only`: hits of these groups, or of all when null.
 Result<SegmentHits> SearchOne(const Context& context, const std::vector<PinnedSegment>& segments, size_t segment,
                               model::FieldId key_field, const Filter* filter, const VectorSearch& search,
@@ -68,11 +75,22 @@ Result<SegmentHits> SearchOne(const Context& context, const std::vector<PinnedSe
   }
   if (selected.Count() > 0) {
     std::vector<std::vector<engine::Neighbor>> per_query(queries);
-    KITE_RETURN_IF_ERROR(pinned.segment->Search(
-        context, search.field, search.metric, selected.visible.rows, search.queries, params, selected.ToEngine(),
-        scratch, [&per_query](size_t query, std::span<const engine::Neighbor> hits) {
-          per_query[query].assign(hits.begin(), hits.end());
-        }));
+    const auto run = [&](const Context& run_context, const engine::QuerySet& run_queries, const engine::Sink& sink) {
+      return pinned.segment->Search(run_context, search.field, search.metric, selected.visible.rows, run_queries,
+                                    params, selected.ToEngine(), scratch, sink);
+    };
+    if (Coalesces(pinned, selected, search)) {
+      KITE_ASSIGN_OR_RETURN(
+          per_query[0], search.coalescer->Search(
+                            context,
+                            {pinned.segment.get(), selected.visible.out.get(), selected.visible.rows, search.field,
+                             search.metric, params.k, params.params},
+                            {search.queries.data, search.query_bytes}, run));
+    } else {
+      KITE_RETURN_IF_ERROR(run(context, search.queries, [&](size_t query, std::span<const engine::Neighbor> hits) {
+        per_query[query].assign(hits.begin(), hits.end());
+      }));
+    }
     for (size_t query = 0; query < queries; ++query) {
       found.hits.insert(found.hits.end(), per_query[query].begin(), per_query[query].end());
       found.begin[query + 1] = found.hits.size();

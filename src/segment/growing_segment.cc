@@ -334,6 +334,11 @@ Status GrowingSegment::Search(const Context& context, model::FieldId field, engi
   return vectors->Search(context, metric, rows, queries, params, filter, scratch, sink);
 }
 
+bool GrowingSegment::SharesPasses(model::FieldId field, engine::Metric /*metric*/) const {
+  const model::FieldSchema* schema = impl_->schema->Find(field);
+  return schema != nullptr && schema->type != model::DataType::kSparseFloatVector;
+}
+
 Result<Column> GrowingSegment::Fetch(model::FieldId field,
                                      std::span<const engine::Row> rows) const {
   const model::FieldSchema* schema = impl_->schema->Find(field);

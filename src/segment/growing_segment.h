@@ -36,6 +36,7 @@ class GrowingSegment final : public Segment {
                 const engine::QuerySet& queries, const engine::SearchParams& params,
                 const engine::Filter& filter, engine::Scratch& scratch,
                 const engine::Sink& sink) const override;
+  [[nodiscard]] bool SharesPasses(model::FieldId field, engine::Metric metric) const override;
   Result<model::Column> Fetch(model::FieldId field,
                               std::span<const engine::Row> rows) const override;
   Result<std::vector<std::pair<uint32_t, engine::Row>>> FindKeys(

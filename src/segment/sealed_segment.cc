@@ -212,6 +212,16 @@ Status SealedSegment::Search(const Context& context, model::FieldId field, engin
   return index->index->Search(context, queries, params, extended.get(), scratch, sink);
 }
 
+bool SealedSegment::SharesPasses(model::FieldId field, engine::Metric metric) const {
+  const model::FieldSchema* schema = impl_->schema->Find(field);
+  if (schema == nullptr || schema->type == model::DataType::kSparseFloatVector) return false;
+  const std::lock_guard lock(impl_->mutex);
+  const auto state = impl_->vectors.find(field);
+  if (state == impl_->vectors.end() || !state->second.loaded) return true;
+  const engine::Index& index = *state->second.loaded->index;
+  return index.metric() != metric || index.type() == "FLAT" || index.type() == "BIN_FLAT";
+}
+
 Result<Column> SealedSegment::Fetch(model::FieldId field, std::span<const engine::Row> rows) const {
   for (const engine::Row row : rows) KITE_CHECK(row < impl_->meta.rows, "a fetched row exists");
   const model::FieldSchema* schema = impl_->schema->Find(field);

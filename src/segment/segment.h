@@ -56,6 +56,10 @@ class Segment {
                         const engine::SearchParams& params, const engine::Filter& filter,
                         engine::Scratch& scratch, const engine::Sink& sink) const = 0;
 
+  /// Whether several queries in one Search() take less than one after the other: where each of them
+  /// reads all vectors.
+  [[nodiscard]] virtual bool SharesPasses(model::FieldId field, engine::Metric metric) const = 0;
+
   /// The values of `field` (any type, vectors included) for `rows`, in that order.
   virtual Result<model::Column> Fetch(model::FieldId field,
                                       std::span<const engine::Row> rows) const = 0;

@@ -183,3 +183,29 @@ def test_load_and_release_under_searches(client, connection, server, name):
                 assert "not loaded" in error.message, error
 
     run_all([toggle, search, search, search])
+
+
+def test_concurrent_searches_find_what_single_ones_find(client, connection, server, name):
+    """Searches that wait for the same scan are answered together; nobody gets another's hits."""
+    create(client, name, [key_field(), ("num", DataType.INT64, {}), vector_field(32)], index="FLAT")
+    data = vectors(20_000, 32, 5)
+    rows = [{"id": i, "num": i % 3, "vec": v} for i, v in enumerate(data)]
+    insert(client, name, rows[:15_000])
+    client.flush(name)
+    wait_indexed(client, name, "vec", 15_000)
+    insert(client, name, rows[15_000:])
+    queries = vectors(120, 32, 6)
+    kinds = [{"limit": 5}, {"limit": 20}, {"limit": 5, "filter": "num == 1"}]
+
+    def search(one, query, kind) -> list[tuple[int, float]]:
+        return [(h.id, h.distance) for h in one.search(name, data=[query], anns_field="vec", **kinds[kind])[0]]
+
+    expected = [search(client, query, i % 3) for i, query in enumerate(queries)]
+
+    def reader(first: int) -> None:
+        own = connection(server)
+        for i in range(len(queries)):
+            at = (first + i) % len(queries)
+            assert search(own, queries[at], at % 3) == expected[at]
+
+    run_all([lambda first=first: reader(15 * first) for first in range(8)])

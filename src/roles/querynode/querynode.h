@@ -26,7 +26,7 @@ struct QueryNodeDeps {
 /// Thread-safe.
 class QueryNodeImpl final : public QueryNode {
  public:
-  explicit QueryNodeImpl(QueryNodeDeps deps) : deps_(std::move(deps)) {}
+  explicit QueryNodeImpl(QueryNodeDeps deps) : deps_(std::move(deps)), coalescer_(deps_.search->parallelism()) {}
 
   Result<model::SearchResult> Search(const Context&, const SearchPlan&) override;
   Result<QueryRows> Query(const Context&, const QueryPlan&) override;
@@ -48,6 +48,7 @@ class QueryNodeImpl final : public QueryNode {
   Result<std::vector<query::PinnedSegment>> Pin(const Context& context, const ReadScope& scope) const;
 
   const QueryNodeDeps deps_;
+  query::Coalescer coalescer_;
 };
 
 }  // namespace kite::roles

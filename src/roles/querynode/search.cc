@@ -78,6 +78,7 @@ Result<model::SearchResult> QueryNodeImpl::Search(const Context& context, const 
   search.with_ties = plan.with_ties;
   search.group_by = plan.group_by;
   search.fill_groups = plan.fill_groups;
+  search.coalescer = &coalescer_;
   const model::FieldSchema& key_field = plan.collection->schema->primary_key();
   KITE_ASSIGN_OR_RETURN(
       const auto ranked,
