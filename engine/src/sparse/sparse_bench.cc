@@ -370,9 +370,6 @@ void SparseSearch(benchmark::State& state, const std::string& name) {
       }
       scan_times.push_back(Median(scanned));
       index_times.push_back(Median(searched));
-      if (getenv("DBG"))
-        fprintf(stderr, "Q %s %zu scan %.2f index %.2f\n", name.c_str(), q, Median(scanned),
-                Median(searched));
       quotients.push_back(scan_times.back() / index_times.back());
     }
   }
