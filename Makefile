@@ -111,6 +111,11 @@ test-compose: build ## the image and the compose files, in a container engine of
 	@tools/setup.sh cluster compose
 	$(call pytest-folder,tests/compose,$(PYMILVUS_VERSION))
 
+.PHONY: test-image
+test-image: build ## the image as docker build compiles it, in that engine (root, package mirrors, half an hour)
+	@tools/setup.sh cluster compose
+	KITE_COMPILE_IMAGE=1 $(MAKE) --no-print-directory test-compose PYTEST_ARGS='-k compiled $(PYTEST_ARGS)'
+
 .PHONY: bench
 bench: export KITE_MINIO = $(KITE_CACHE)/minio-$(MINIO_VERSION)/minio
 bench: setup-cluster build ## the micro-benchmarks, then what the README's table is made with

@@ -96,6 +96,35 @@ class Engine:
         dockerfile = REPOSITORY / "deploy/docker/Dockerfile"
         self.docker("build", "-f", str(dockerfile), "--target", "staged", "-t", KITE_IMAGE, str(folder))
 
+    def compile_kite(self, image: str) -> None:
+        """Builds the Dockerfile as a user does, from a checkout of what is committed."""
+        with tempfile.TemporaryDirectory() as work:
+            self._make_machines_base(Path(work) / "base")
+            checkout = Path(work) / "checkout"
+            checkout.mkdir()
+            archive = subprocess.run(["git", "-C", str(REPOSITORY), "archive", "HEAD"], check=True, capture_output=True)
+            subprocess.run(["tar", "-x", "-C", str(checkout)], check=True, input=archive.stdout)
+            dockerfile = str(checkout / "deploy/docker/Dockerfile")
+            arguments = ("--network", "host", "-f", dockerfile, "-t", image, str(checkout))
+            self.docker("build", *arguments, seconds=90 * 60)
+
+    def _make_machines_base(self, folder: Path) -> None:
+        """The base, asking the mirrors that this machine asks, and trusting whom it trusts. A compiler cache (CCACHE_DIR)
+        is taken along."""
+        for path in ("etc/apt/sources.list.d", "usr/local/share/ca-certificates"):
+            if Path("/", path).is_dir():
+                shutil.copytree(Path("/", path), folder / path)
+        for path in ("etc/apt/sources.list", "etc/pip.conf"):
+            if Path("/", path).is_file():
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(Path("/", path), folder / path)
+        if cache := os.environ.get("CCACHE_DIR"):
+            shutil.copytree(cache, folder / "root/.cache/ccache")
+        # The compiler cache knows the language of messages, too.
+        lines = ["FROM debian:bookworm-slim", "COPY . /", f"ENV LANG={os.environ.get('LANG') or 'C'}"]
+        (folder / "Dockerfile").write_text("\n".join(lines) + "\n")
+        self.docker("build", "-t", "debian:bookworm-slim", str(folder), seconds=600)
+
     def _make_server(self, folder: Path, image: str, *programs: str) -> None:
         run(str(REPOSITORY / "deploy/docker/stage.sh"), str(folder), "--program", *programs)
         (folder / "Dockerfile").write_text("FROM debian:bookworm-slim\nCOPY usr /usr\nRUN ldconfig\n")
