@@ -81,6 +81,9 @@ class Engine:
         self._process.kill()
         self._process.wait(30)
         self._log.close()
+        host = self._folder / "exec/netns/default"  # stays mounted when a build used the host's network
+        if host.exists():
+            subprocess.run(["umount", str(host)], capture_output=True, check=False)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def make_images(self) -> None:
