@@ -209,7 +209,9 @@ TEST_F(S3FaultsTest, ObjectsThatAreCutOffAreNeverTaken) {
 
 /// The first attempt succeeds, its answer is lost, and the second finds its own work.
 TEST_F(S3FaultsTest, LostAnswersOfConditionalPutsAndUploads) {
-  const auto store = Open();
+  S3Options options = Options();
+  options.retry_for = std::chrono::minutes(1);  // large parts, several times, maybe under a sanitizer
+  const auto store = Open(options);
   proxy_->Set(Mode::kDropAnswer, 1);
   EXPECT_TRUE(store->PutNew(context_, "new", "mine").ok());
   EXPECT_TRUE(store->PutNew(context_, "new", "other").Is(StatusKind::kAlreadyExists));
