@@ -22,8 +22,8 @@ constexpr double kNever = std::numeric_limits<double>::infinity();
 /// So few vectors are scored sooner than a query is coded.
 constexpr size_t kScannedExactly = 16;
 
-/// A walk that should find ef nodes that pass has reached far enough with one in so many of them.
-constexpr size_t kEnough = 2;
+/// A walk that should find ef nodes that pass has reached far enough with this share of them.
+constexpr double kEnough = 0.75;
 /// The most that a walk grows by when it has found too few.
 constexpr double kGrowthMax = 8;
 
@@ -192,7 +192,8 @@ Result<bool> HnswIndex::WalkAndDrop(const SearchJob& job, const CodeScorer& scor
     KITE_RETURN_IF_ERROR(job.pacer.status());
     const bool exhausted = candidates.size() < nodes || nodes == count;
     if (!job.filter.empty()) DropFilteredOut(job, candidates);
-    if (candidates.size() >= std::max(wanted, ef / kEnough) || exhausted) {
+    const auto enough = static_cast<size_t>(kEnough * static_cast<double>(ef));
+    if (candidates.size() >= std::max(wanted, enough) || exhausted) {
       KITE_RETURN_IF_ERROR(CollectHits(job, scorer, wanted, true));
       return job.scratch.hits.size() >= std::min(wanted, job.survivors.max);
     }
