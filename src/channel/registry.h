@@ -12,6 +12,12 @@
 
 namespace kite::channel {
 
+/// Who resolved a collection's name may find it dropped a moment later: to the client it does not exist then.
+inline Status NotServed() {
+  return Status::NotFound(StatusSubject::kCollection,
+                          "can't find collection: it was just dropped or is still being opened; nothing was done");
+}
+
 /// Thread-safe.
 class Registry {
  public:
@@ -23,13 +29,12 @@ class Registry {
     std::unique_lock lock(mutex_);
     channels_.erase(id);
   }
-  /// NotFound(Channel) while it is not served here.
+  /// NotFound(Collection) while it is not served here.
   Result<std::shared_ptr<Channel>> Find(model::ChannelId id) const {
     std::shared_lock lock(mutex_);
     const auto it = channels_.find(id);
     if (it != channels_.end()) return it->second;
-    return Status::NotFound(StatusSubject::kChannel, "the collection is not served here (it was just dropped or is "
-                                                     "still being opened)");
+    return NotServed();
   }
 
  private:

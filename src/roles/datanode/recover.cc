@@ -17,8 +17,7 @@ Result<DataNodeImpl::OwnedPtr> DataNodeImpl::Find(model::ChannelId id) const {
   std::shared_lock lock(channels_mutex_);
   const auto it = channels_.find(id);
   if (it != channels_.end()) return it->second;
-  return Status::NotFound(StatusSubject::kChannel, "the collection is not served here (it was just dropped or is still "
-                                                   "being opened)");
+  return channel::NotServed();
 }
 
 std::vector<DataNodeImpl::OwnedPtr> DataNodeImpl::All() const {

@@ -142,8 +142,9 @@ Result<std::shared_ptr<PendingWrite>> DataNodeImpl::AppendLocked(OwnedChannel& o
   pending->bytes = ByteSize(entry);
   pending->entry = std::move(entry);
   KITE_RETURN_IF_ERROR(owned.channel->status());
-  if (owned.closed || !started_.load() || stopping_.load()) {
-    return Status::Unavailable(StatusSubject::kChannel, "the collection is being closed; nothing was written");
+  if (owned.closed) return channel::NotServed();
+  if (!started_.load() || stopping_.load()) {
+    return Status::Unavailable(StatusSubject::kChannel, "the server is stopping; nothing was written");
   }
   KITE_RETURN_IF_ERROR(WriterOf(owned.channel->stream()).status());
   pending->entry.timestamp = owned.clock.Next(deps_.clock->NowMicros() / 1000);
