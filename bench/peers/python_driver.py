@@ -167,7 +167,7 @@ class Vsag(Peer):
     def searcher(self, point: str) -> Searcher:
         parameters = json.dumps({self.params["index"]: {"ef_search": int(point)}})
         search = self.index.knn_search
-        return lambda query, k: search(query, k, parameters)[1]
+        return lambda query, k: search(query, k, parameters)[0]
 
 
 class Scann(Peer):
@@ -186,7 +186,7 @@ class Scann(Peer):
         self.index = builder.build()
 
     def save(self, path: Path) -> None:
-        self.index.serialize(str(path))
+        self.index.serialize(str(path), relative_path=True)  # the folder is renamed afterwards
 
     def load(self, path: Path, base_file: Path) -> None:
         import scann

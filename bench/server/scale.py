@@ -29,6 +29,8 @@ DATA = CACHE / "bench-data" / SET
 INDEX = CACHE / "bench-peers" / "index" / SET / "kite-hnsw"
 PARAMS = {"M": 16, "efConstruction": 200}
 EFS = [32, 64, 128, 256]
+# One flush and one segment, as the engine alone has one index: several would each be searched with all of ef.
+ONE_SEGMENT = {**SETTINGS, "dataNode.segment.insertBufSize": 4 << 30}
 LIMIT = 10
 
 
@@ -67,7 +69,7 @@ def measure(queries: int = 1000, rows: int = 1_000_000) -> list[Figure]:
     truth = read_ids(DATA / "truth.ibin")[:queries]
     engine = engine_points()
     figures = []
-    with server(settings=SETTINGS) as running:
+    with server(settings=ONE_SEGMENT) as running:
         fill(running, (base[at : at + BATCH] for at in range(0, rows, BATCH)), PARAMS)
         client = MilvusClient(uri=running.uri, dedicated=True)
         segments = len(client.list_loaded_segments("c"))
