@@ -1,6 +1,7 @@
 """Searches per second of concurrent clients on a FLAT collection, and the median time of one alone.
 
-Each client is a thread with a channel of its own and one search under way. KITE_BIN names the server; with --against OTHER the two take turns.
+Each client is a thread with a channel of its own and one search under way. KITE_BIN names the server; with --against
+OTHER the two take turns.
 """
 
 from __future__ import annotations

@@ -78,7 +78,6 @@ Result<BitCodes> BitCodes::Build(const Context& context, const Codes& codes, siz
     }
     return context.Check();
   }));
-  bits.SetMean(codes);
   return bits;
 }
 
@@ -94,7 +93,6 @@ Result<BitCodes> BitCodes::Load(const IndexFileReader& reader, const Codes& code
                         reader.Read<uint8_t>(SectionId::kGraphBitCodes,
                                              BytesOf(reader.header().count, neighbors.dims()), mode));
   KITE_ASSIGN_OR_RETURN(bits.units_, reader.Read<float>(SectionId::kGraphBitUnits, 2, mode));
-  bits.SetMean(codes);
   return bits;
 }
 
@@ -102,12 +100,6 @@ void BitCodes::AddSections(IndexFileWriter& writer) const {
   if (empty()) return;
   writer.Add(SectionId::kGraphBitCodes, records_.span());
   writer.Add(SectionId::kGraphBitUnits, units_.span());
-}
-
-void BitCodes::SetMean(const Codes& codes) {
-  mean_square_ = 0;
-  for (const float value : codes.mean()) mean_square_ += value * value;
-  if (!std::isnormal(mean_square_)) mean_square_ = 0;
 }
 
 BitQuery BitCodes::Prepare(const CodeScorer& scorer, const NeighborCodes& neighbors,
@@ -135,13 +127,12 @@ BitQuery BitCodes::Prepare(const CodeScorer& scorer, const NeighborCodes& neighb
     weights[j] = static_cast<uint8_t>(std::fabs(value) * inverse + 0.5F);
     buffers.signs[j / 64] |= uint64_t{value >= 0 ? 1U : 0U} << (j % 64);
   }
-  const float share = mean_square_ > 0 ? scorer.mean_product() / mean_square_ : 0;
   // x . p = 2 * (sum where the signs agree) - (sum of all)
   return {.weights = weights,
           .signs = buffers.signs.data(),
           .words = words,
           .base = scorer.mean_key(),
-          .a_unit = scorer.l2() ? units_[0] : units_[0] * share,
+          .a_unit = scorer.l2() ? units_[0] : units_[0] * neighbors.MeanShare(scorer),
           .b_unit = scorer.l2() ? 2 * units_[1] : units_[1],
           .sum_scale = 2 * step,
           .sum_offset = deviations * kDeviation * std::sqrt(square) - sum};

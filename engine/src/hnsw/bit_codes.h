@@ -45,12 +45,9 @@ class BitCodes {
                                  float deviations, BitBuffers& buffers) const;
 
  private:
-  void SetMean(const Codes& codes);
-
   size_t record_bytes_ = 0;
   Array<uint8_t> records_;
   Array<float> units_;  ///< of the factors a and b
-  float mean_square_ = 0;
 };
 
 }  // namespace kite::engine

@@ -13,7 +13,7 @@
 namespace kite::engine {
 
 /// Links of layer 0 are added or replaced until every node is reachable from the node at the top of
-/// the graph. `is_twin`: vectors that are not linked, by id; empty: none. One thread; the same graph
+/// the graph, as far as the `ef` nearest nodes of one that is not have a link to spare. `is_twin`: vectors that are not linked, by id; empty: none. One thread; the same graph
 /// gives the same links.
 Status ConnectBase(const Context& context, const Codes& codes, Metric metric, size_t ef,
                    const std::vector<bool>& is_twin, Graph& graph);

@@ -118,10 +118,6 @@ size_t HnswIndex::EfOf(const SearchJob& job) const {
   return ef > 0 ? static_cast<size_t>(ef) : kHnswEfDefault;
 }
 
-size_t HnswIndex::EfFor(const SearchJob& job, size_t wanted) const {
-  return std::max(std::min(EfOf(job), vectors().count()), wanted);
-}
-
 double HnswIndex::ApproximateCost(const SearchJob& job, size_t wanted) const {
   const double survivors = static_cast<double>(job.survivors.expected);
   if (!job.window.bounded()) {
@@ -178,7 +174,7 @@ void HnswIndex::DropFilteredOut(const SearchJob& job, std::vector<Hit>& candidat
 Result<bool> HnswIndex::WalkAndDrop(const SearchJob& job, const CodeScorer& scorer,
                                     size_t wanted) const {
   const size_t count = vectors().count();
-  const size_t ef = EfFor(job, wanted);
+  const size_t ef = std::max(std::min(EfOf(job), count), wanted);
   const RouteCosts costs(count, dim(), graph_.layer(0).degree, !neighbors_.empty());
   const double scan = costs.Scan(job.survivors.expected);
   std::vector<Hit>& candidates = job.scratch.walk.expanded;

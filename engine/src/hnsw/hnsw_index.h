@@ -62,8 +62,6 @@ class HnswIndex final : public DenseIndex {
                      bool twins) const;
   void PrefetchVector(uint32_t id) const;
   [[nodiscard]] size_t EfOf(const SearchJob& job) const;
-  /// At least `wanted`.
-  [[nodiscard]] size_t EfFor(const SearchJob& job, size_t wanted) const;
 
   uint32_t m_;
   Codes codes_;

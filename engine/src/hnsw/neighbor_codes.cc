@@ -226,7 +226,7 @@ GroupQuery NeighborCodes::Prepare(const CodeScorer& scorer, std::vector<float>& 
   projection_.Apply(scorer.query_code(), scorer.query_scale(), projected.data());
   GroupQuery query{.dims16 = dims() / 16, .a_unit = units_[0], .b_unit = units_[1]};
   if (scorer.l2()) return query;
-  const float share = mean_square_ > 0 ? scorer.mean_product() / mean_square_ : 0;
+  const float share = MeanShare(scorer);
   for (size_t j = 0; j < projected.size(); ++j) projected[j] -= share * mean_[j];
   query.a_unit *= share;
   return query;

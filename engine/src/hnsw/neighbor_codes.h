@@ -77,6 +77,10 @@ class NeighborCodes {
   /// The query of a scorer, which is for the codes' metric, against the groups: `projected` receives
   /// p(q - t m). The tables are left to the caller.
   [[nodiscard]] GroupQuery Prepare(const CodeScorer& scorer, std::vector<float>& projected) const;
+  /// t of a query; 0 when the mean is.
+  [[nodiscard]] float MeanShare(const CodeScorer& scorer) const {
+    return mean_square_ > 0 ? scorer.mean_product() / mean_square_ : 0;
+  }
 
  private:
   void SetMean(const Codes& codes);
