@@ -15,11 +15,13 @@
 
 namespace kite::engine {
 
-/// Memory of a query against bit codes.
+/// Memory of a query against bit codes and of a scan by it.
 struct BitBuffers {
   std::vector<float> projected;
   std::vector<uint8_t> weights;
   std::vector<uint64_t> signs;
+  std::vector<float> keys;
+  std::vector<uint32_t> found;
 };
 
 class BitCodes {

@@ -95,9 +95,9 @@ class BitFilter {
 
   /// False when the job has to stop.
   bool Add(std::span<const uint32_t> ids) {
-    std::vector<float>& keys = job_.scratch.walk.beam_keys;
-    std::vector<uint32_t>& found = job_.scratch.walk.beam_ids;
-    const size_t room = ids.size() + std::max(kBitSlack, kBeamSlack);
+    std::vector<float>& keys = job_.scratch.bits.keys;
+    std::vector<uint32_t>& found = job_.scratch.bits.found;
+    const size_t room = ids.size() + kBitSlack;
     if (keys.size() < room) keys.resize(room);
     if (found.size() < room) found.resize(room);
     const size_t n = ActiveBitKernels().score_bits(query_, bits_.records(), bits_.record_bytes(),
@@ -110,8 +110,8 @@ class BitFilter {
  private:
   /// The nearest of the first n set a limit for the others.
   bool AddFirst(size_t n) {
-    float* const keys = job_.scratch.walk.beam_keys.data();
-    uint32_t* const found = job_.scratch.walk.beam_ids.data();
+    float* const keys = job_.scratch.bits.keys.data();
+    uint32_t* const found = job_.scratch.bits.found.data();
     std::vector<uint32_t>& ids = job_.scratch.walk.ids;
     ids.assign(found, found + n);
     const size_t near = std::min(n, best_.wanted() + kBatch);

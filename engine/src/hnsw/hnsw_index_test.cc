@@ -262,6 +262,27 @@ TEST(HnswFilterTest, RecallHoldsInEveryCell) {
   }
 }
 
+/// Both routes keep their memory in the scratch.
+TEST(HnswFilterTest, AWalkAfterAScanWithTheSameScratch) {
+  const Dataset base = Clustered(8000, 64, 60, 22);
+  const Dataset query = Clustered(20, 64, 60, 22, 1);
+  const auto index = MustBuild({.index_type = "HNSW"}, base.source());
+  Bits out(base.count());
+  for (Row row = 0; row < base.count(); ++row) {
+    if (row % 16 != 0) out.Set(row);
+  }
+  Scratch scratch;
+  for (const Filter& filter : {FilterOut(out), Filter{}, FilterOut(out)}) {
+    std::vector<Hits> found(query.count());
+    const Status status = index->Search(Context(), query.queries(), {}, filter, scratch,
+                                        [&](size_t q, std::span<const Neighbor> hits) {
+                                          found[q].assign(hits.begin(), hits.end());
+                                        });
+    ASSERT_TRUE(status.ok()) << status;
+    EXPECT_TRUE(SameHits(found, MustSearch(*index, query.queries(), {}, filter)));
+  }
+}
+
 TEST(HnswNeighborCodesTest, AreLeftOutWhereNeighborsDifferInAllDirections) {
   // Nearly all of the variance is between the centres, and so in few directions.
   const Dataset base = Clustered(4000, 128, 20, 12);
