@@ -106,6 +106,7 @@ class IvfIndex::Probe {
     PlanLists();
     if (index_.product_) MakeProductTable();
     if (exact_) MakeExactTable();
+    KITE_RETURN_IF_ERROR(job_.pacer.status());
     if (!ScanLists()) {
       KITE_RETURN_IF_ERROR(job_.pacer.status());
       return false;
@@ -142,7 +143,8 @@ class IvfIndex::Probe {
     const size_t dim = index_.dim();
     buffers_.rotated.resize(dim);
     for (size_t j = 0; j < dim; ++j) buffers_.rotated[j] = job_.scratch.query[j] - lists_.mean[j];
-    index_.product_->MakeTable(buffers_.rotated.data(), buffers_.table, job_.scratch.keys);
+    index_.product_->MakeTable(buffers_.rotated.data(), job_.pacer, buffers_.table,
+                               job_.scratch.keys);
   }
 
   static BlockLayout LayoutOf(const IvfIndex& index) {

@@ -81,39 +81,72 @@ void ProductCodec::Store(const uint16_t* codes, size_t slot, uint8_t* block) con
   }
 }
 
-void ProductCodec::MakeTable(const float* query, ScanTable& table,
-                             std::vector<float>& values) const {
+bool ProductCodec::AppendProducts(const float* query, Pacer& pacer, std::vector<float>& out,
+                                  float* leasts, float& range) const {
   const CodeKernels& kernels = ActiveCodeKernels();
   const size_t width = shape_.part_dim();
   const size_t entries = shape_.entries();
+  const size_t bytes = (width + 1) * sizeof(float);
+  const size_t step = std::max<size_t>(Pacer::kBytesPerLook / bytes / 16, 1) * 16;
+  // The buffer grows step by step: filling megabytes takes long.
+  out.reserve(out.size() + shape_.parts * entries);
+  range = 0;
+  for (size_t part = 0; part < shape_.parts; ++part) {
+    const float* const matrix = codebooks_.data() + part * width * entries;
+    float least = std::numeric_limits<float>::infinity();
+    float largest = -least;
+    for (size_t first = 0; first < entries; first += step) {
+      const size_t n = std::min(step, entries - first);
+      const size_t at = out.size();
+      out.resize(at + n);
+      float low = 0;
+      float high = 0;
+      kernels.product_table(query + part * width, matrix + first, entries, width, n,
+                            out.data() + at, &low, &high);
+      least = std::min(least, low);
+      largest = std::max(largest, high);
+      if (!pacer.SpendBytes(n * bytes)) return false;
+    }
+    if (leasts != nullptr) leasts[part] = least;
+    range = std::max(range, largest - least);
+  }
+  return true;
+}
+
+void ProductCodec::MakeTable(const float* query, Pacer& pacer, ScanTable& table,
+                             std::vector<float>& values) const {
+  const CodeKernels& kernels = ActiveCodeKernels();
+  const size_t parts = shape_.parts;
+  const size_t entries = shape_.entries();
+  values.assign(parts, 0);  // the least of each part, then their products
+  values.reserve(parts * (entries + 1));
+  float range = 0;
+  if (!AppendProducts(query, pacer, values, values.data(), range)) return;
+  float least_sum = 0;
+  for (size_t part = 0; part < parts; ++part) least_sum += values[part];
+  const float step = range / 255;
+  const bool finite = std::isfinite(least_sum) && std::isfinite(range);
+  const float inverse = step > 0 ? std::min(1 / step, std::numeric_limits<float>::max()) : 0;
   // A table of 8-bit codes has room for all that a byte may say.
   const size_t stride = shape_.bits > 4 ? std::max<size_t>(entries, 256) : entries;
-  values.resize(shape_.parts * (entries + 1));
-  float* const leasts = values.data() + shape_.parts * entries;
-  float range = 0;
-  float least_sum = 0;
-  for (size_t part = 0; part < shape_.parts; ++part) {
-    float largest = 0;
-    kernels.product_table(query + part * width, codebooks_.data() + part * width * entries, entries,
-                          width, entries, values.data() + part * entries, &leasts[part], &largest);
-    range = std::max(range, largest - leasts[part]);
-    least_sum += leasts[part];
+  table.groups = parts;
+  table.lut.clear();
+  table.lut.reserve(parts * stride);
+  for (size_t part = 0; part < parts; ++part) {
+    table.lut.resize((part + 1) * stride);
+    if (finite) {
+      kernels.pack_table(values.data() + parts + part * entries, entries, values[part], inverse,
+                         table.lut.data() + part * stride);
+    }
+    if (!pacer.SpendBytes(entries * sizeof(float) + stride)) return;
   }
-  table.groups = shape_.parts;
-  table.lut.assign(shape_.parts * stride, 0);
-  const float step = range / 255;
-  if (!std::isfinite(least_sum) || !std::isfinite(range)) {
+  if (!finite) {
     table.scale = table.bias = table.slack = std::numeric_limits<float>::quiet_NaN();
     return;
   }
-  const float inverse = step > 0 ? std::min(1 / step, std::numeric_limits<float>::max()) : 0;
-  for (size_t part = 0; part < shape_.parts; ++part) {
-    kernels.pack_table(values.data() + part * entries, entries, leasts[part], inverse,
-                       table.lut.data() + part * stride);
-  }
   table.scale = step;
   table.bias = least_sum;
-  table.slack = kDeviations * kRounding * step * std::sqrt(static_cast<float>(shape_.parts));
+  table.slack = kDeviations * kRounding * step * std::sqrt(static_cast<float>(parts));
 }
 
 void ProductCodec::Scan(const uint8_t* block, const ScanTable& table, uint32_t* sums) const {

@@ -17,6 +17,7 @@
 #include "quant/kmeans.h"
 #include "quant/rabitq.h"
 #include "search/array.h"
+#include "search/pacer.h"
 
 namespace kite::engine {
 
@@ -56,8 +57,15 @@ class ProductCodec {
   /// Writes codes into a block of zeros; slot < 32.
   void Store(const uint16_t* codes, size_t slot, uint8_t* block) const;
 
-  /// `query` is q - m. `values` is a buffer.
-  void MakeTable(const float* query, ScanTable& table, std::vector<float>& values) const;
+  /// `query` is q - m. `values` is a buffer. `pacer` may say stop, then `table` is not to be used.
+  void MakeTable(const float* query, Pacer& pacer, ScanTable& table,
+                 std::vector<float>& values) const;
+
+  /// Appends the inner products of the query's parts and their codewords to `out`, part by part.
+  /// `leasts` (may be null): of each part; `range`: of the part with the widest. False when `pacer`
+  /// says stop: with 16-bit codes there are millions.
+  bool AppendProducts(const float* query, Pacer& pacer, std::vector<float>& out, float* leasts,
+                      float& range) const;
 
   /// sums[i] for the 32 vectors of a block.
   void Scan(const uint8_t* block, const ScanTable& table, uint32_t* sums) const;

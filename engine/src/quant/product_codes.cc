@@ -108,22 +108,11 @@ void ProductCodes::Store(const uint16_t* codes, uint8_t* row) const {
 }
 
 void ProductCodes::Prepare(const float* query, Pacer& pacer, CodeQuery& out) const {
-  const CodeKernels& kernels = ActiveCodeKernels();
-  const size_t width = shape_.part_dim();
-  const size_t entries = shape_.entries();
-  out.weights.resize(codes_per_row() * entries);
-  // A table of 16-bit codes is megabytes.
-  const size_t step = std::max<size_t>(Pacer::kBytesPerLook / (width * sizeof(float)) / 16, 1) * 16;
-  float least = 0;
-  float largest = 0;
-  for (size_t c = 0; c < codes_per_row(); ++c) {
-    for (size_t first = 0; first < entries; first += step) {
-      const size_t n = std::min(step, entries - first);
-      kernels.product_table(query + c % shape_.parts * width,
-                            tables_.data() + c * width * entries + first, entries, width, n,
-                            out.weights.data() + c * entries + first, &least, &largest);
-      if (!pacer.SpendBytes(n * width * sizeof(float))) return;
-    }
+  out.weights.clear();
+  out.weights.reserve(codes_per_row() * shape_.entries());
+  float range = 0;
+  for (size_t level = 0; level < levels_; ++level) {
+    if (!CodecOf(level).AppendProducts(query, pacer, out.weights, nullptr, range)) return;
   }
   double base = 0;
   for (size_t j = 0; j < dim_ && metric_ == Metric::kL2; ++j) base += double{query[j]} * query[j];

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "quant/byte_codes.h"
+#include "quant/product.h"
 #include "quant/rabitq.h"
 #include "quant/rotation.h"
 
@@ -200,6 +201,44 @@ TEST(ByteCodesTest, ZeroAndOverflowAreSafe) {
   EXPECT_TRUE(std::isnan(query.step));
   MakeByteQuery(zero.data(), 64, query);
   EXPECT_EQ(query.step, 0);
+}
+
+/// A table of so many codewords that it is made with looks at the context in between.
+TEST(ProductCodecTest, LargeTablesAreMadeWithinTheDeadline) {
+  constexpr size_t kDim = 64;
+  const ProductShape shape{.dim = kDim, .parts = 2, .bits = 12};
+  const std::vector<float> codebooks = Random(shape.codebook_values(), 1);
+  const ProductCodec codec(shape, codebooks);
+  const std::vector<float> query = Random(kDim, 2);
+  const Context context = Context::Cancellable();
+  Pacer running(context, 1);
+  ScanTable table;
+  std::vector<float> values;
+  codec.MakeTable(query.data(), running, table, values);
+  ASSERT_TRUE(running.status().ok());
+
+  std::vector<uint8_t> block(shape.layout().bytes());
+  std::mt19937_64 random(3);
+  std::vector<double> dots;
+  for (size_t slot = 0; slot < kCodeBlockRows; ++slot) {
+    const uint16_t codes[] = {static_cast<uint16_t>(random() % shape.entries()),
+                              static_cast<uint16_t>(random() % shape.entries())};
+    codec.Store(codes, slot, block.data());
+    std::vector<float> decoded(kDim);
+    codec.Decode(codes, decoded.data());
+    dots.push_back(Dot(query, decoded));
+  }
+  uint32_t sums[kCodeBlockRows];
+  codec.Scan(block.data(), table, sums);
+  for (size_t slot = 0; slot < kCodeBlockRows; ++slot) {
+    EXPECT_NEAR(table.scale * static_cast<float>(sums[slot]) + table.bias, dots[slot],
+                2 * table.scale);
+  }
+
+  context.Cancel();
+  Pacer cancelled(context, 1);
+  codec.MakeTable(query.data(), cancelled, table, values);
+  EXPECT_TRUE(cancelled.status().Is(StatusKind::kCancelled));
 }
 
 }  // namespace
