@@ -19,6 +19,8 @@ constexpr size_t kEntriesPerBucket = 8;
 /// Entries that are read between two looks whether to stop, and in the time of a distance.
 constexpr size_t kEntriesPerLook = 4096;
 constexpr size_t kEntriesPerUnit = 16;
+/// Bands whose memory is asked for before the first of them is read.
+constexpr size_t kBandsAtATime = 64;
 
 MinHash MinHashOf(const BuildSpec& spec, uint32_t dim) {
   const Result<MinHash> minhash = MinHash::Make(spec.metric, spec.params, {}, dim);
@@ -147,28 +149,50 @@ double MinHashIndex::ApproximateCost(const SearchJob& /*job*/, size_t wanted) co
   return kBandCost * minhash_.bands + static_cast<double>(wanted);
 }
 
+void MinHashIndex::HashBands(const std::byte* query, size_t first, size_t n,
+                             uint32_t* hashes) const {
+  const size_t count = vectors().count();
+  const size_t stride = BucketCount(count) + 1;
+  const uint32_t* const starts = tables_.starts.data() + first * stride;
+  for (size_t i = 0; i < n; ++i) {
+    hashes[i] = HashBand(query + (first + i) * minhash_.band_bytes, minhash_.band_bytes);
+    __builtin_prefetch(starts + i * stride + BucketOf(hashes[i], count));
+  }
+  for (size_t i = 0; i < n; ++i) {
+    const size_t entry = (first + i) * count + starts[i * stride + BucketOf(hashes[i], count)];
+    __builtin_prefetch(tables_.hashes.data() + entry);
+    __builtin_prefetch(tables_.ids.data() + entry);
+  }
+}
+
+bool MinHashIndex::CollectBand(const SearchJob& job, size_t band, uint32_t hash) const {
+  const size_t count = vectors().count();
+  const uint32_t* const starts = tables_.starts.data() + band * (BucketCount(count) + 1);
+  const uint32_t* const hashes = tables_.hashes.data() + band * count;
+  const uint32_t bucket = BucketOf(hash, count);
+  const auto [begin, end] =
+      std::equal_range(hashes + starts[bucket], hashes + starts[bucket + 1], hash);
+  const uint32_t* at = tables_.ids.data() + (begin - tables_.hashes.data());
+  for (auto left = static_cast<size_t>(end - begin);; left -= kEntriesPerLook) {
+    const size_t n = std::min(left, kEntriesPerLook);
+    for (const uint32_t* const stop = at + n; at < stop; ++at) {
+      if (*at >= count || job.filter.IsOut(vectors().RowOf(*at))) continue;
+      job.scratch.ids.push_back(*at);
+    }
+    if (!job.pacer.Spend(1 + n / kEntriesPerUnit)) return false;
+    if (n == left) return true;
+  }
+}
+
 void MinHashIndex::Collect(const SearchJob& job) const {
   std::vector<uint32_t>& ids = job.scratch.ids;
   ids.clear();
-  const size_t count = vectors().count();
-  const size_t buckets = BucketCount(count);
-  for (size_t band = 0; band < minhash_.bands; ++band) {
-    const size_t bytes = minhash_.band_bytes;
-    const uint32_t hash = HashBand(job.scorer.query() + band * bytes, bytes);
-    const uint32_t* const starts = tables_.starts.data() + band * (buckets + 1);
-    const uint32_t* const hashes = tables_.hashes.data() + band * count;
-    const uint32_t bucket = BucketOf(hash, count);
-    const auto [begin, end] =
-        std::equal_range(hashes + starts[bucket], hashes + starts[bucket + 1], hash);
-    const uint32_t* at = tables_.ids.data() + (begin - tables_.hashes.data());
-    for (auto left = static_cast<size_t>(end - begin);; left -= kEntriesPerLook) {
-      const size_t n = std::min(left, kEntriesPerLook);
-      for (const uint32_t* const stop = at + n; at < stop; ++at) {
-        if (*at >= count || job.filter.IsOut(vectors().RowOf(*at))) continue;
-        ids.push_back(*at);
-      }
-      if (!job.pacer.Spend(1 + n / kEntriesPerUnit)) return;
-      if (n == left) break;
+  uint32_t hashes[kBandsAtATime];
+  for (size_t first = 0; first < minhash_.bands; first += kBandsAtATime) {
+    const size_t n = std::min<size_t>(minhash_.bands - first, kBandsAtATime);
+    HashBands(job.scorer.query(), first, n, hashes);
+    for (size_t i = 0; i < n; ++i) {
+      if (!CollectBand(job, first + i, hashes[i])) return;
     }
   }
   std::sort(ids.begin(), ids.end());

@@ -43,6 +43,10 @@ class MinHashIndex final : public DenseIndex {
   }
   void AddSections(IndexFileWriter& writer) const override;
 
+  /// hashes[i] = that of the query's band first + i; where its entries are is on its way.
+  void HashBands(const std::byte* query, size_t first, size_t n, uint32_t* hashes) const;
+  /// Appends to scratch.ids the vectors that pass the filter and have this hash; false: stop.
+  bool CollectBand(const SearchJob& job, size_t band, uint32_t hash) const;
   /// scratch.ids = the vectors that pass the filter and whose hashes the query has, ascending, one
   /// for each band that they have in common.
   void Collect(const SearchJob& job) const;
