@@ -61,6 +61,7 @@ void ReleaseAligned(void* memory, std::align_val_t alignment) {
 
 void* operator new(size_t size) { return Allocate(size); }
 void* operator new[](size_t size) { return Allocate(size); }
+void* operator new(size_t size, const std::nothrow_t&) noexcept { return Allocate(size); }
 void* operator new(size_t size, std::align_val_t alignment) {
   return AllocateAligned(size, alignment);
 }
