@@ -3,7 +3,7 @@
 //
 //   kWidth                                  floats in a register
 //   kRowsOfTile                             rows that the nearest kernel keeps in registers beside each other
-//   FastScan, ByteScan                      see code_kernels.h
+//   FastScan, BelowMask(lower, threshold)   see code_kernels.h
 //   Dots<Bits4>, <Bits6>, <Bits8>, <Half>, <BFloat>
 //
 // Nothing from the standard library is called, see rows.inl.
@@ -140,6 +140,14 @@ void PlaneScan(const uint8_t* block, const uint8_t* lut, size_t groups, uint32_t
     for (size_t i = 0; i < kCodeBlockRows; i += kWidth) {
       StoreAs(sums + i, LoadAs<Words>(sums + i) + (LoadAs<Words>(plane + i) << shift));
     }
+  }
+}
+
+/// Without a table of 256 entries in registers, loads are as fast as anything.
+void ByteScan(const uint8_t* block, const uint8_t* lut, size_t groups, uint32_t* sums) {
+  for (size_t i = 0; i < kCodeBlockRows; ++i) sums[i] = 0;
+  for (size_t g = 0; g < groups; ++g, block += kCodeBlockRows, lut += 256) {
+    for (size_t i = 0; i < kCodeBlockRows; ++i) sums[i] += lut[block[i]];
   }
 }
 

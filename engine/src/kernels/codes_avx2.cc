@@ -11,36 +11,33 @@ namespace kite::engine {
 namespace {
 
 constexpr size_t kWidth = 8;
+constexpr size_t kRegisterBytes = 32;
 constexpr size_t kRowsOfTile = 3;
 /// Groups whose sums of bytes fit 16 bits.
 constexpr size_t kGroupsPerRun = 256;
 
-/// Sums of bytes: the even ones, with the odd ones above them, and the odd ones.
-struct ByteSums {
-  __m256i all = _mm256_setzero_si256();
-  __m256i odd = _mm256_setzero_si256();
+}  // namespace
 
-  inline void Add(__m256i bytes) {
-    all = _mm256_add_epi16(all, bytes);
-    odd = _mm256_add_epi16(odd, _mm256_srli_epi16(bytes, 8));
-  }
-  /// Adds the sums of both halves to 16 words.
-  inline void AddTo(uint32_t* sums) const {
-    const __m256i even = _mm256_sub_epi16(all, _mm256_slli_epi16(odd, 8));
-    const __m128i e =
-        _mm_add_epi16(_mm256_castsi256_si128(even), _mm256_extracti128_si256(even, 1));
-    const __m128i o = _mm_add_epi16(_mm256_castsi256_si128(odd), _mm256_extracti128_si256(odd, 1));
-    AddShorts(_mm_unpacklo_epi16(e, o), sums);
-    AddShorts(_mm_unpackhi_epi16(e, o), sums + 8);
-  }
+#include "kernels/byte_sums.inl"
 
- private:
-  static inline void AddShorts(__m128i shorts, uint32_t* sums) {
-    auto* const out = reinterpret_cast<__m256i*>(sums);
-    _mm256_storeu_si256(out,
-                        _mm256_add_epi32(_mm256_loadu_si256(out), _mm256_cvtepu16_epi32(shorts)));
-  }
-};
+namespace {
+
+inline void AddShorts(__m128i shorts, uint32_t* sums) {
+  auto* const out = reinterpret_cast<__m256i*>(sums);
+  _mm256_storeu_si256(out,
+                      _mm256_add_epi32(_mm256_loadu_si256(out), _mm256_cvtepu16_epi32(shorts)));
+}
+
+/// Adds the sums of both halves to 16 words.
+inline void AddSums(const ByteSums& bytes, uint32_t* sums) {
+  const auto fold = [](__m256i shorts) {
+    return _mm_add_epi16(_mm256_castsi256_si128(shorts), _mm256_extracti128_si256(shorts, 1));
+  };
+  const __m128i even = fold(bytes.even());
+  const __m128i odd = fold(bytes.odd());
+  AddShorts(_mm_unpacklo_epi16(even, odd), sums);
+  AddShorts(_mm_unpackhi_epi16(even, odd), sums + 8);
+}
 
 inline __m256i LoadGroups(const uint8_t* p, size_t groups) {
   if (groups >= 2) return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
@@ -61,16 +58,8 @@ void FastScan(const uint8_t* block, const uint8_t* lut, size_t groups, uint32_t*
       first.Add(_mm256_shuffle_epi8(table, _mm256_and_si256(codes, low)));
       second.Add(_mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(codes, 4), low)));
     }
-    first.AddTo(sums);
-    second.AddTo(sums + 16);
-  }
-}
-
-/// Without a table of 256 entries in registers, loads are as fast.
-void ByteScan(const uint8_t* block, const uint8_t* lut, size_t groups, uint32_t* sums) {
-  for (size_t i = 0; i < kCodeBlockRows; ++i) sums[i] = 0;
-  for (size_t g = 0; g < groups; ++g, block += kCodeBlockRows, lut += 256) {
-    for (size_t i = 0; i < kCodeBlockRows; ++i) sums[i] += lut[block[i]];
+    AddSums(first, sums);
+    AddSums(second, sums + 16);
   }
 }
 

@@ -11,35 +11,31 @@ namespace kite::engine {
 namespace {
 
 constexpr size_t kWidth = 16;
+constexpr size_t kRegisterBytes = 64;
 constexpr size_t kRowsOfTile = 8;
 /// Groups whose sums of bytes fit 16 bits.
 constexpr size_t kGroupsPerRun = 256;
 
-/// Sums of bytes: the even ones, with the odd ones above them, and the odd ones.
-struct ByteSums {
-  __m512i all = _mm512_setzero_si512();
-  __m512i odd = _mm512_setzero_si512();
+}  // namespace
 
-  inline void Add(__m512i bytes) {
-    all = _mm512_add_epi16(all, bytes);
-    odd = _mm512_add_epi16(odd, _mm512_srli_epi16(bytes, 8));
-  }
-  /// Adds the sums of the four quarters to 16 words.
-  inline void AddTo(uint32_t* sums) const {
-    const __m128i e = Fold(_mm512_sub_epi16(all, _mm512_slli_epi16(odd, 8)));
-    const __m128i o = Fold(odd);
-    const __m256i shorts = _mm256_set_m128i(_mm_unpackhi_epi16(e, o), _mm_unpacklo_epi16(e, o));
-    _mm512_storeu_si512(sums,
-                        _mm512_add_epi32(_mm512_loadu_si512(sums), _mm512_cvtepu16_epi32(shorts)));
-  }
+#include "kernels/byte_sums.inl"
 
- private:
-  static inline __m128i Fold(__m512i shorts) {
+namespace {
+
+/// Adds the sums of the four quarters to 16 words.
+inline void AddSums(const ByteSums& bytes, uint32_t* sums) {
+  const auto fold = [](__m512i shorts) {
     const __m256i half =
         _mm256_add_epi16(_mm512_castsi512_si256(shorts), _mm512_extracti64x4_epi64(shorts, 1));
     return _mm_add_epi16(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
-  }
-};
+  };
+  const __m128i even = fold(bytes.even());
+  const __m128i odd = fold(bytes.odd());
+  const __m256i shorts =
+      _mm256_set_m128i(_mm_unpackhi_epi16(even, odd), _mm_unpacklo_epi16(even, odd));
+  _mm512_storeu_si512(sums,
+                      _mm512_add_epi32(_mm512_loadu_si512(sums), _mm512_cvtepu16_epi32(shorts)));
+}
 
 void FastScan(const uint8_t* block, const uint8_t* lut, size_t groups, uint32_t* sums) {
   const __m512i low = _mm512_set1_epi8(15);
@@ -63,15 +59,8 @@ void FastScan(const uint8_t* block, const uint8_t* lut, size_t groups, uint32_t*
       add(_mm512_maskz_loadu_epi64(mask, block + 16 * g),
           _mm512_maskz_loadu_epi64(mask, lut + 16 * g));
     }
-    first.AddTo(sums);
-    second.AddTo(sums + 16);
-  }
-}
-
-void ByteScan(const uint8_t* block, const uint8_t* lut, size_t groups, uint32_t* sums) {
-  for (size_t i = 0; i < kCodeBlockRows; ++i) sums[i] = 0;
-  for (size_t g = 0; g < groups; ++g, block += kCodeBlockRows, lut += 256) {
-    for (size_t i = 0; i < kCodeBlockRows; ++i) sums[i] += lut[block[i]];
+    AddSums(first, sums);
+    AddSums(second, sums + 16);
   }
 }
 

@@ -20,13 +20,6 @@ void FastScan(const uint8_t* block, const uint8_t* lut, size_t groups, uint32_t*
   }
 }
 
-void ByteScan(const uint8_t* block, const uint8_t* lut, size_t groups, uint32_t* sums) {
-  for (size_t i = 0; i < kCodeBlockRows; ++i) sums[i] = 0;
-  for (size_t g = 0; g < groups; ++g, block += kCodeBlockRows, lut += 256) {
-    for (size_t i = 0; i < kCodeBlockRows; ++i) sums[i] += lut[block[i]];
-  }
-}
-
 inline uint32_t BelowMask(const float* lower, float threshold) {
   uint32_t mask = 0;
   for (size_t i = 0; i < kCodeBlockRows; ++i) mask |= uint32_t{!(lower[i] >= threshold)} << i;

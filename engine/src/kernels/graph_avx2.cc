@@ -11,6 +11,14 @@
 namespace kite::engine {
 namespace {
 
+constexpr size_t kRegisterBytes = 32;
+
+}  // namespace
+
+#include "kernels/byte_sums.inl"
+
+namespace {
+
 inline __m256 Magnitude(__m256 values) {
   return _mm256_andnot_ps(_mm256_set1_ps(-0.0F), values);
 }
@@ -134,19 +142,14 @@ inline __m256 Keys(const GroupQuery& query, const uint16_t* factors, __m128i sum
 
 size_t Estimate(const GroupQuery& query, const uint8_t* group, const uint32_t* links, float base,
                 float bound, float* keys, uint32_t* ids) {
-  __m256i all = _mm256_setzero_si256();
-  __m256i high = all;
+  ByteSums sums;
   const uint8_t* codes = group + 128;
   const uint8_t* tables = query.tables;
   for (size_t t = 0; t < query.dims16; ++t, codes += 64, tables += 128) {
-    const __m256i bytes =
-        _mm256_add_epi8(LookUp(tables, codes), LookUp(tables + 32, codes + 32));
-    all = _mm256_add_epi16(all, bytes);
-    high = _mm256_add_epi16(high, _mm256_srli_epi16(bytes, 8));
+    sums.Add(_mm256_add_epi8(LookUp(tables, codes), LookUp(tables + 32, codes + 32)));
   }
-  const __m256i even = _mm256_sub_epi16(all, _mm256_slli_epi16(high, 8));
-  const __m256i low = _mm256_unpacklo_epi16(even, high);
-  const __m256i up = _mm256_unpackhi_epi16(even, high);
+  const __m256i low = _mm256_unpacklo_epi16(sums.even(), sums.odd());
+  const __m256i up = _mm256_unpackhi_epi16(sums.even(), sums.odd());
   const __m128i parts[4] = {_mm256_castsi256_si128(low), _mm256_castsi256_si128(up),
                             _mm256_extracti128_si256(low, 1), _mm256_extracti128_si256(up, 1)};
   const auto* const factors = reinterpret_cast<const uint16_t*>(group);

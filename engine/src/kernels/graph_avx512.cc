@@ -11,6 +11,14 @@
 namespace kite::engine {
 namespace {
 
+constexpr size_t kRegisterBytes = 64;
+
+}  // namespace
+
+#include "kernels/byte_sums.inl"
+
+namespace {
+
 inline __mmask16 MaskOf(size_t n) {
   return static_cast<__mmask16>(n < 16 ? (1U << n) - 1 : 0xFFFFU);
 }
@@ -85,17 +93,6 @@ void MakeTables(const float* projected, uint8_t* tables, GroupQuery& query) {
   }
 }
 
-/// 16-bit sums of 32 neighbours: even ones and odd ones apart until the end.
-struct Sums {
-  __m512i all = _mm512_setzero_si512();   ///< of bytes taken as 16-bit numbers
-  __m512i high = _mm512_setzero_si512();  ///< of their upper bytes
-
-  void Add(__m512i bytes) {
-    all = _mm512_add_epi16(all, bytes);
-    high = _mm512_add_epi16(high, _mm512_srli_epi16(bytes, 8));
-  }
-};
-
 /// Sums of the two tables of 64 code bytes, each at most 126.
 inline __m512i LookUp(const uint8_t* tables, const uint8_t* codes) {
   const __m512i low_bits = _mm512_set1_epi8(15);
@@ -109,7 +106,7 @@ inline __m512i LookUp(const uint8_t* tables, const uint8_t* codes) {
 
 size_t Estimate(const GroupQuery& query, const uint8_t* group, const uint32_t* links, float base,
                 float bound, float* keys, uint32_t* ids) {
-  Sums sums;
+  ByteSums sums;
   const uint8_t* codes = group + 128;
   const uint8_t* tables = query.tables;
   size_t t = 0;
@@ -118,11 +115,11 @@ size_t Estimate(const GroupQuery& query, const uint8_t* group, const uint32_t* l
   }
   if (t < query.dims16) sums.Add(LookUp(tables, codes));
 
-  const __m512i even16 = _mm512_sub_epi16(sums.all, _mm512_slli_epi16(sums.high, 8));
-  const __m256i even = _mm256_add_epi16(_mm512_castsi512_si256(even16),
-                                        _mm512_extracti64x4_epi64(even16, 1));
-  const __m256i odd = _mm256_add_epi16(_mm512_castsi512_si256(sums.high),
-                                       _mm512_extracti64x4_epi64(sums.high, 1));
+  const auto fold = [](__m512i shorts) {
+    return _mm256_add_epi16(_mm512_castsi512_si256(shorts), _mm512_extracti64x4_epi64(shorts, 1));
+  };
+  const __m256i even = fold(sums.even());
+  const __m256i odd = fold(sums.odd());
   const __m256i low = _mm256_unpacklo_epi16(even, odd);
   const __m256i high = _mm256_unpackhi_epi16(even, odd);
   const __m256i halves[2] = {_mm256_permute2x128_si256(low, high, 0x20),
