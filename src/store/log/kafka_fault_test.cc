@@ -343,9 +343,9 @@ TEST_F(KafkaFaultTest, SlowAnswersAreWaitedForAndHalfOpenConnectionsReplaced) {
   ASSERT_TRUE(store.ok()) << store.status();
   const auto writer = (*store)->OpenWriter(kContext, 0, 1);
   ASSERT_TRUE(writer.ok()) << writer.status();
-  proxy.SetDelay(milliseconds(100));
+  proxy.set_delay(milliseconds(100));
   EXPECT_TRUE(Append(**writer, "0:").get().ok());
-  proxy.SetDelay(milliseconds(0));
+  proxy.set_delay(milliseconds(0));
   // The connection stays, and what is sent over it is lost.
   proxy.SetMode(TcpProxy::Mode::kSwallow);
   const uint64_t sent = proxy.bytes_from_clients();

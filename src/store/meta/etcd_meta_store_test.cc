@@ -256,14 +256,13 @@ TEST_F(EtcdFaults, AnEtcdThatComesLaterIsFound) {
 TEST_F(EtcdFaults, AnswersThatAreLostAreFoundOut) {
   StartEtcd();
   TcpProxy proxy(etcd_->port(0));
-  const auto store = Open(OptionsFor({"127.0.0.1:" + std::to_string(proxy.port())}));
+  const auto store = Open(OptionsFor({proxy.address()}));
   const auto direct = Open(OptionsFor(etcd_->endpoints()));
   ASSERT_TRUE(Put(*store, "a", "1").ok());
   const int64_t before = (*store->Get(context_, "a"))->mod_revision;
   proxy.SetMode(TcpProxy::Mode::kSwallowReplies);
   std::thread repair([&] {
     while (proxy.replies_swallowed() == 0) std::this_thread::sleep_for(milliseconds(1));
-    proxy.SetMode(TcpProxy::Mode::kPass);
     proxy.CutAll();
   });
   const Result<int64_t> committed =
@@ -279,13 +278,12 @@ TEST_F(EtcdFaults, AnswersThatAreLostAreFoundOut) {
 TEST_F(EtcdFaults, RequestsThatAreLostAreRepeated) {
   StartEtcd();
   TcpProxy proxy(etcd_->port(0));
-  const auto store = Open(OptionsFor({"127.0.0.1:" + std::to_string(proxy.port())}));
+  const auto store = Open(OptionsFor({proxy.address()}));
   ASSERT_TRUE(Put(*store, "a", "1").ok());
   const uint64_t sent = proxy.bytes_from_clients();
   proxy.SetMode(TcpProxy::Mode::kSwallow);
   std::thread repair([&] {
     while (proxy.bytes_from_clients() == sent) std::this_thread::sleep_for(milliseconds(1));
-    proxy.SetMode(TcpProxy::Mode::kPass);
     proxy.CutAll();
   });
   EXPECT_TRUE(Put(*store, "a", "2").ok());
@@ -296,7 +294,7 @@ TEST_F(EtcdFaults, RequestsThatAreLostAreRepeated) {
 TEST_F(EtcdFaults, AHalfOpenConnectionEndsInTimeAndIsReplaced) {
   StartEtcd();
   TcpProxy proxy(etcd_->port(0));
-  EtcdOptions options = OptionsFor({"127.0.0.1:" + std::to_string(proxy.port())});
+  EtcdOptions options = OptionsFor({proxy.address()});
   options.request_timeout = milliseconds(1500);
   const auto store = Open(options);
   ASSERT_TRUE(Put(*store, "a", "1").ok());
@@ -314,8 +312,8 @@ TEST_F(EtcdFaults, AHalfOpenConnectionEndsInTimeAndIsReplaced) {
 TEST_F(EtcdFaults, ASlowEtcdIsWaitedFor) {
   StartEtcd();
   TcpProxy proxy(etcd_->port(0));
-  const auto store = Open(OptionsFor({"127.0.0.1:" + std::to_string(proxy.port())}));
-  proxy.SetDelay(milliseconds(100));
+  const auto store = Open(OptionsFor({proxy.address()}));
+  proxy.set_delay(milliseconds(100));
   EXPECT_TRUE(Put(*store, "a", "1").ok());
   EXPECT_EQ(Value(*store, "a"), "1");
 }
@@ -353,7 +351,7 @@ TEST_F(EtcdFaults, AWatchOutlivesRestartsAndCompaction) {
   ASSERT_TRUE(Put(*store, "w/a", "1").ok());
   ASSERT_TRUE(Put(*store, "w/b", "1").ok());
   TcpProxy proxy(etcd_->port(0));
-  EtcdOptions through = OptionsFor({"127.0.0.1:" + std::to_string(proxy.port())});
+  EtcdOptions through = OptionsFor({proxy.address()});
   through.root_path = "root" + std::to_string(std::atoi(through.root_path.c_str() + 4) - 1);
   const auto watching = Open(through);
   EventLog log;
@@ -375,7 +373,6 @@ TEST_F(EtcdFaults, AWatchOutlivesRestartsAndCompaction) {
   ASSERT_TRUE(last.ok());
   ASSERT_TRUE(etcd_->Control({"compaction", std::to_string(*last)}).ok());
   proxy.CutAll();
-  proxy.SetMode(TcpProxy::Mode::kPass);
   const std::vector<MetaEvent> difference = log.WaitFor(3)[2];
   ASSERT_EQ(difference.size(), 3U);
   EXPECT_EQ(difference[0].entry.value, "4");

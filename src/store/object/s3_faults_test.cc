@@ -11,14 +11,14 @@
 
 #include "base/temp_folder.h"
 #include "store/object/s3_object_store.h"
-#include "store/testing/fault_proxy.h"
+#include "store/testing/tcp_proxy.h"
 #include "store/testing/minio_server.h"
 
 namespace kite::store {
 namespace {
 
 using std::chrono::milliseconds;
-using Mode = FaultProxy::Mode;
+using Mode = TcpProxy::Mode;
 
 Context Within(milliseconds timeout) { return Context().WithTimeout(timeout); }
 
@@ -37,7 +37,7 @@ class S3FaultsTest : public testing::Test {
   void SetUp() override {
     static int cases = 0;
     root_ = "faults-" + std::to_string(cases++);
-    proxy_ = std::make_unique<FaultProxy>(server_->port());
+    proxy_ = std::make_unique<TcpProxy>(server_->port());
   }
 
   /// Of a store behind the proxy.
@@ -68,7 +68,7 @@ class S3FaultsTest : public testing::Test {
   const TempFolder cache_;
   int caches_ = 0;
   std::string root_;
-  std::unique_ptr<FaultProxy> proxy_;
+  std::unique_ptr<TcpProxy> proxy_;
 };
 
 TEST_F(S3FaultsTest, WrongCredentials) {
@@ -112,35 +112,35 @@ TEST_F(S3FaultsTest, AMissingBucketIsCreatedOrNamed) {
 
 TEST_F(S3FaultsTest, UnreachableAtStartAndThereLater) {
   const S3Options options = Options();
-  proxy_->Set(Mode::kRefuse);
+  proxy_->CutAll(Mode::kRefuse);
   ExpectUnavailable(OpenS3ObjectStore(context_, options).status());
-  proxy_->Set(Mode::kPass);
+  proxy_->CutAll(Mode::kPass);
   EXPECT_TRUE(Open(options)->Put(context_, "key", "x").ok());
 }
 
 TEST_F(S3FaultsTest, AStormOf503) {
   const auto store = Open();
-  proxy_->Set(Mode::kHttp503, 4);
+  proxy_->CutAll(Mode::kHttp503, 4);
   EXPECT_TRUE(store->Put(context_, "key", std::string(300'000, 'x')).ok());
   EXPECT_GE(proxy_->requests(), 5);
-  proxy_->Set(Mode::kHttp503);
+  proxy_->CutAll(Mode::kHttp503);
   const Status stormy = store->Get(context_, "key").status();
   ExpectUnavailable(stormy);
   EXPECT_SAYS(stormy, "503 SlowDown");
-  proxy_->Set(Mode::kPass);
+  proxy_->CutAll(Mode::kPass);
   EXPECT_TRUE(store->Get(context_, "key").ok());
 }
 
 TEST_F(S3FaultsTest, HalfOpenConnections) {
   const auto store = Open();
   ASSERT_TRUE(store->Put(context_, "key", "bytes").ok());
-  proxy_->Set(Mode::kSilent, 2);
+  proxy_->CutAll(Mode::kSwallow, 2);
   EXPECT_EQ(*store->Get(context_, "key"), "bytes");  // the third connection
-  proxy_->Set(Mode::kSilent);
+  proxy_->CutAll(Mode::kSwallow);
   const Status silent = store->Put(context_, "other", "x");
   ExpectUnavailable(silent);
   EXPECT_SAYS(silent, "no progress");
-  proxy_->Set(Mode::kPass);
+  proxy_->CutAll(Mode::kPass);
   EXPECT_TRUE(store->Put(context_, "other", "x").ok());
 }
 
@@ -149,7 +149,7 @@ TEST_F(S3FaultsTest, DeadlineAndCancelEndACallAtOnce) {
   options.request_timeout = std::chrono::minutes(5);
   options.retry_for = std::chrono::minutes(5);
   const auto store = Open(options);
-  proxy_->Set(Mode::kSilent);
+  proxy_->CutAll(Mode::kSwallow);
   const Status late = store->Get(Within(milliseconds(100)), "key").status();
   EXPECT_TRUE(late.Is(StatusKind::kDeadlineExceeded)) << late;
   EXPECT_SAYS(late, proxy_->address());
@@ -162,7 +162,7 @@ TEST_F(S3FaultsTest, DeadlineAndCancelEndACallAtOnce) {
   EXPECT_TRUE(store->Put(context, "key", "x").Is(StatusKind::kCancelled));
   canceller.join();
   const Context waiting = Context::Cancellable();
-  proxy_->Set(Mode::kRefuse);
+  proxy_->CutAll(Mode::kRefuse);
   before = proxy_->connections();
   std::thread second([&] {
     while (proxy_->connections() < before + 3) std::this_thread::yield();
@@ -184,11 +184,11 @@ TEST_F(S3FaultsTest, ListingsThatAreCutOff) {
   const auto store = Open();
   for (int i = 0; i < 30; ++i) ASSERT_TRUE(store->Put(context_, std::to_string(100 + i), "x").ok());
   proxy_->set_answer_bytes(1500);
-  proxy_->Set(Mode::kTruncate, 2);
+  proxy_->CutAll(Mode::kTruncate, 2);
   EXPECT_EQ(store->List(context_, "", "", 1000)->objects.size(), 30U);
-  proxy_->Set(Mode::kTruncate);
+  proxy_->CutAll(Mode::kTruncate);
   ExpectUnavailable(store->List(context_, "", "", 1000).status());
-  proxy_->Set(Mode::kPass);
+  proxy_->CutAll(Mode::kPass);
   EXPECT_EQ(store->List(context_, "", "", 1000)->objects.size(), 30U);
 }
 
@@ -197,13 +197,13 @@ TEST_F(S3FaultsTest, ObjectsThatAreCutOffAreNeverTaken) {
   const std::string bytes(200'000, 'x');
   ASSERT_TRUE(store->Put(context_, "key", bytes).ok());
   proxy_->set_answer_bytes(100'000);
-  proxy_->Set(Mode::kTruncate, 1);
+  proxy_->CutAll(Mode::kTruncate, 1);
   EXPECT_TRUE(*store->Get(context_, "key") == bytes);
-  proxy_->Set(Mode::kTruncate, 1);
+  proxy_->CutAll(Mode::kTruncate, 1);
   EXPECT_TRUE(*store->GetRange(context_, "key", 1, 150'000) == bytes.substr(1, 150'000));
-  proxy_->Set(Mode::kTruncate);
+  proxy_->CutAll(Mode::kTruncate);
   ExpectUnavailable(store->Map(context_, "key").status());
-  proxy_->Set(Mode::kPass);
+  proxy_->CutAll(Mode::kPass);
   EXPECT_TRUE((*store->Map(context_, "key"))->bytes() == bytes);
 }
 
@@ -212,13 +212,13 @@ TEST_F(S3FaultsTest, LostAnswersOfConditionalPutsAndUploads) {
   S3Options options = Options();
   options.retry_for = std::chrono::minutes(1);  // large parts, several times, maybe under a sanitizer
   const auto store = Open(options);
-  proxy_->Set(Mode::kDropAnswer, 1);
+  proxy_->CutAll(Mode::kDropAnswer, 1);
   EXPECT_TRUE(store->PutNew(context_, "new", "mine").ok());
   EXPECT_TRUE(store->PutNew(context_, "new", "other").Is(StatusKind::kAlreadyExists));
   const std::string bytes(size_t{20} << 20, 'x');
   const auto writer = *store->OpenWriter(context_, "large");
   ASSERT_TRUE(writer->Append(bytes).ok());
-  proxy_->Set(Mode::kDropAnswer, 3);
+  proxy_->CutAll(Mode::kDropAnswer, 3);
   const Status finished = writer->Finish();
   ASSERT_TRUE(finished.ok()) << finished;
   EXPECT_TRUE(*store->Get(context_, "large") == bytes);

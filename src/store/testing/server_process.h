@@ -4,6 +4,7 @@
 // is killed: start servers from the test's main thread. Not thread-safe, except for pid().
 #pragma once
 
+#include <netinet/in.h>
 #include <sys/types.h>
 
 #include <atomic>
@@ -69,6 +70,9 @@ class ServerProcess {
   const std::chrono::milliseconds start_timeout_;
   std::atomic<pid_t> pid_ = 0;
 };
+
+/// 127.0.0.1:`port`.
+sockaddr_in LoopbackAddress(uint16_t port);
 
 /// A TCP port of 127.0.0.1 that nothing listens on, another one at each call. Below the range that
 /// the system gives to outgoing connections, so that a server can be restarted on it.
