@@ -241,10 +241,13 @@ class DiskannIndex::Walk {
     const VectorBlock block = index_.vectors().block();
     std::vector<uint32_t>& ids = job_.scratch.ids;
     const size_t batch = job_.pacer.batch();
+    if (ids.size() < kGatherRoom) ids.resize(kGatherRoom);
     for (size_t begin = 0; begin < block.count; begin += kRowsPerGather) {
-      GatherSurvivors(job_.filter, block, begin, std::min(begin + kRowsPerGather, block.count), ids);
-      for (size_t i = 0; i < ids.size(); i += batch) {
-        const size_t end = std::min(i + batch, ids.size());
+      const size_t n =
+          GatherSurvivors(job_.filter, block, begin, std::min(begin + kRowsPerGather, block.count),
+                          ids.data());
+      for (size_t i = 0; i < n; i += batch) {
+        const size_t end = std::min(i + batch, n);
         for (size_t j = i; j < end; ++j) top.Add(PackHit(KeyOf(ids[j]), ids[j]));
         if (!job_.pacer.Spend(end - i)) return job_.pacer.status();
       }

@@ -37,6 +37,19 @@ void EncodeRecord(const float* projected, size_t dims, float a, float b_unit, ui
   std::memcpy(record, factors, sizeof(factors));
 }
 
+/// The bits of weights, which are bytes.
+void SetPlanes(const uint8_t* weights, size_t words, uint64_t* planes) {
+  for (size_t i = 0; i < 8 * words; ++i) {
+    uint64_t eight;
+    std::memcpy(&eight, weights + 8 * i, sizeof(eight));
+    for (size_t p = 0; p < kBitPlanes; ++p) {
+      // The product has the lowest bits of the eight bytes in its highest byte.
+      const uint64_t bits = (eight >> p & 0x0101010101010101) * 0x0102040810204080 >> 56;
+      planes[p * kBitWordsMax + i / 8] |= bits << (i % 8 * 8);
+    }
+  }
+}
+
 }  // namespace
 
 size_t BitCodes::EstimateBytes(size_t count, size_t dim, size_t degree) {
@@ -109,6 +122,7 @@ BitQuery BitCodes::Prepare(const CodeScorer& scorer, const NeighborCodes& neighb
   const size_t words = (dims + 63) / 64;
   buffers.weights.assign(64 * words + kAlignment, 0);
   buffers.signs.assign(words, 0);
+  buffers.planes.assign(kBitPlanes * kBitWordsMax, 0);
   auto* const weights = reinterpret_cast<uint8_t*>(
       (reinterpret_cast<uintptr_t>(buffers.weights.data()) + kAlignment - 1) / kAlignment *
       kAlignment);
@@ -127,9 +141,11 @@ BitQuery BitCodes::Prepare(const CodeScorer& scorer, const NeighborCodes& neighb
     weights[j] = static_cast<uint8_t>(std::fabs(value) * inverse + 0.5F);
     buffers.signs[j / 64] |= uint64_t{value >= 0 ? 1U : 0U} << (j % 64);
   }
+  SetPlanes(weights, words, buffers.planes.data());
   // x . p = 2 * (sum where the signs agree) - (sum of all)
   return {.weights = weights,
           .signs = buffers.signs.data(),
+          .planes = buffers.planes.data(),
           .words = words,
           .base = scorer.mean_key(),
           .a_unit = scorer.l2() ? units_[0] : units_[0] * neighbors.MeanShare(scorer),

@@ -20,8 +20,12 @@ struct BitBuffers {
   std::vector<float> projected;
   std::vector<uint8_t> weights;
   std::vector<uint64_t> signs;
-  std::vector<float> keys;
+  std::vector<uint64_t> planes;
+  // Of a scan.
+  std::vector<uint32_t> ids;  ///< what passes
+  std::vector<float> keys;    ///< of what may be among the best
   std::vector<uint32_t> found;
+  std::vector<uint32_t> nearest;
 };
 
 class BitCodes {

@@ -11,7 +11,9 @@ namespace {
 /// Codes scored while those of the next batch arrive.
 constexpr size_t kBatch = 32;
 /// 1-bit codes scored at a time.
-constexpr size_t kBitsAtATime = 1024;
+constexpr size_t kBitsAtATime = 2048;
+/// The share of those that wait that is ranked at a time, as its inverse.
+constexpr size_t kRounds = 8;
 /// What a pacer is told of each: a line of memory.
 constexpr size_t kBytesPerRecord = 64;
 
@@ -76,63 +78,96 @@ bool ScoreCodes(const SearchJob& job, const CodeScorer& scorer, std::span<const 
   return true;
 }
 
-/// Shows `work` the vectors that pass the job's filter, some thousand at a time, until it says stop.
+/// Shows `work` the vectors that pass the job's filter, `least` or more at a time while there are as
+/// many, until it says stop.
 template <typename Work>
-void ForEachSurvivors(const SearchJob& job, const VectorBlock& block, const Work& work) {
-  std::vector<uint32_t>& ids = job.scratch.ids;
-  for (size_t begin = 0; begin < block.count; begin += kRowsPerGather) {
-    GatherSurvivors(job.filter, block, begin, std::min(begin + kRowsPerGather, block.count), ids);
-    if (!work(std::span<const uint32_t>(ids)) || !job.pacer.Spend(1)) return;
+void ForEachSurvivors(const SearchJob& job, const VectorBlock& block, size_t least,
+                      const Work& work) {
+  std::vector<uint32_t>& ids = job.scratch.bits.ids;
+  if (ids.size() < least + kGatherRoom) ids.resize(least + kGatherRoom);
+  size_t n = 0;
+  for (size_t begin = 0; begin < block.count;) {
+    const size_t end = std::min(begin + kRowsPerGather, block.count);
+    n += GatherSurvivors(job.filter, block, begin, end, ids.data() + n);
+    begin = end;
+    if (n < least && end < block.count) continue;
+    if (!work(std::span<const uint32_t>(ids.data(), n)) || !job.pacer.Spend(1)) return;
+    n = 0;
   }
 }
 
-/// Vectors that may be among the best as far as 1-bit codes say, ranked by 8 bits.
+/// Vectors that may be among the best as far as 1-bit codes say: they wait, and are ranked by 8 bits
+/// from the nearest on, each some of which lower the limit for the others.
 class BitFilter {
  public:
   BitFilter(const SearchJob& job, const BitCodes& bits, const BitQuery& query,
             const CodeScorer& scorer, Candidates& best)
-      : job_(job), bits_(bits), query_(query), scorer_(scorer), best_(best) {}
+      : job_(job),
+        bits_(bits),
+        query_(query),
+        scorer_(scorer),
+        best_(best),
+        keys_(job.scratch.bits.keys),
+        waiting_(job.scratch.bits.found) {}
 
   /// False when the job has to stop.
   bool Add(std::span<const uint32_t> ids) {
-    std::vector<float>& keys = job_.scratch.bits.keys;
-    std::vector<uint32_t>& found = job_.scratch.bits.found;
-    const size_t room = ids.size() + kBitSlack;
-    if (keys.size() < room) keys.resize(room);
-    if (found.size() < room) found.resize(room);
-    const size_t n = ActiveBitKernels().score_bits(query_, bits_.records(), bits_.record_bytes(),
-                                                   ids.data(), ids.size(), best_.limit(),
-                                                   keys.data(), found.data());
-    if (best_.limit() < kInfinity) return ScoreCodes(job_, scorer_, {found.data(), n}, best_);
-    return AddFirst(n);
+    const size_t room = n_ + ids.size() + std::max(kBitSlack, kBeamSlack);
+    if (keys_.size() < room) keys_.resize(2 * room);
+    if (waiting_.size() < room) waiting_.resize(2 * room);
+    n_ += ActiveBitKernels().score_bits(query_, bits_.records(), bits_.record_bytes(), ids.data(),
+                                        ids.size(), best_.limit(), keys_.data() + n_,
+                                        waiting_.data() + n_);
+    if (n_ < full_) return true;
+    const bool goes_on = RankNearest();
+    full_ = std::max(full_, 2 * n_);
+    return goes_on;
+  }
+
+  /// Ranks all that still wait.
+  void Finish() {
+    while (n_ > 0 && RankNearest()) {
+    }
   }
 
  private:
-  /// The nearest of the first n set a limit for the others.
-  bool AddFirst(size_t n) {
-    float* const keys = job_.scratch.bits.keys.data();
-    uint32_t* const found = job_.scratch.bits.found.data();
-    std::vector<uint32_t>& ids = job_.scratch.walk.ids;
-    ids.assign(found, found + n);
-    const size_t near = std::min(n, best_.wanted() + kBatch);
-    std::vector<float>& sorted = job_.scratch.keys;
-    sorted.assign(keys, keys + n);
-    if (near == 0) return true;
-    const auto last = sorted.begin() + static_cast<ptrdiff_t>(near - 1);
-    std::nth_element(sorted.begin(), last, sorted.end());
-    const float bound = *last;
-    const auto score = [&](const auto& takes) {
-      size_t taken = 0;
-      for (size_t i = 0; i < n; ++i) {
-        found[taken] = ids[i];
-        taken += takes(keys[i]) ? 1 : 0;
-      }
-      return ScoreCodes(job_, scorer_, {found, taken}, best_);
-    };
-    if (!score([=](float key) { return key <= bound; })) return false;
+  /// A key that some of those that wait do not exceed: about `wanted`, or all when they are as few.
+  [[nodiscard]] float KeyReachedBy(size_t wanted) const {
+    constexpr int kSteps = 10;
+    const GraphKernels& kernels = ActiveGraphKernels();
+    const float* const keys = keys_.data();
+    float high = *std::max_element(keys, keys + n_);
+    if (n_ <= wanted + wanted / 2) return high;
+    float low = keys[kernels.find_min(keys, n_)];
+    for (int i = 0; i < kSteps; ++i) {
+      const float middle = low + (high - low) / 2;
+      const size_t reached = kernels.count_to(keys, n_, middle);
+      (reached < wanted ? low : high) = middle;
+      if (reached >= wanted && reached <= wanted + wanted / 2) break;
+    }
+    return high;
+  }
+
+  /// False when the job has to stop.
+  bool RankNearest() {
+    std::vector<uint32_t>& nearest = job_.scratch.bits.nearest;
+    nearest.resize(std::max(nearest.size(), n_));
+    const size_t some = best_.limit() < kInfinity ? kBatch : best_.wanted() + kBatch;
+    const float key = KeyReachedBy(std::max(some, n_ / kRounds));
+    size_t taken = 0;
+    size_t left = 0;
+    for (size_t i = 0; i < n_; ++i) {
+      const bool takes = keys_[i] <= key;
+      nearest[taken] = waiting_[i];
+      keys_[left] = keys_[i];
+      waiting_[left] = waiting_[i];
+      taken += takes ? 1 : 0;
+      left += takes ? 0 : 1;
+    }
+    if (!ScoreCodes(job_, scorer_, {nearest.data(), taken}, best_)) return false;
     best_.Cut();
-    const float limit = best_.limit();
-    return score([=](float key) { return key > bound && key <= limit; });
+    n_ = ActiveGraphKernels().keep_to(keys_.data(), waiting_.data(), left, best_.limit());
+    return true;
   }
 
   const SearchJob& job_;
@@ -140,6 +175,10 @@ class BitFilter {
   const BitQuery& query_;
   const CodeScorer& scorer_;
   Candidates& best_;
+  std::vector<float>& keys_;
+  std::vector<uint32_t>& waiting_;
+  size_t n_ = 0;          ///< that wait
+  size_t full_ = kBitsAtATime;
 };
 
 }  // namespace
@@ -147,7 +186,7 @@ class BitFilter {
 void ScanCodes(const SearchJob& job, const VectorBlock& block, const CodeScorer& scorer,
                size_t wanted, std::vector<Hit>& candidates) {
   Candidates best(scorer, wanted, candidates);
-  ForEachSurvivors(job, block, [&](std::span<const uint32_t> ids) {
+  ForEachSurvivors(job, block, 1, [&](std::span<const uint32_t> ids) {
     return ScoreCodes(job, scorer, ids, best);
   });
 }
@@ -157,13 +196,15 @@ void ScanBits(const SearchJob& job, const VectorBlock& block, const BitCodes& bi
               std::vector<Hit>& candidates) {
   Candidates best(scorer, wanted, candidates);
   BitFilter filter(job, bits, query, scorer, best);
-  ForEachSurvivors(job, block, [&](std::span<const uint32_t> ids) {
-    for (size_t i = 0; i < ids.size(); i += kBitsAtATime) {
+  bool goes_on = true;
+  ForEachSurvivors(job, block, kBitsAtATime, [&](std::span<const uint32_t> ids) {
+    for (size_t i = 0; i < ids.size() && goes_on; i += kBitsAtATime) {
       const std::span<const uint32_t> some = ids.subspan(i, std::min(kBitsAtATime, ids.size() - i));
-      if (!filter.Add(some) || !job.pacer.SpendBytes(some.size() * kBytesPerRecord)) return false;
+      goes_on = filter.Add(some) && job.pacer.SpendBytes(some.size() * kBytesPerRecord);
     }
-    return true;
+    return goes_on;
   });
+  if (goes_on) filter.Finish();
 }
 
 }  // namespace kite::engine

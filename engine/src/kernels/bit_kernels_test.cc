@@ -29,7 +29,12 @@ TEST_P(BitKernelsTest, ScoresAreTheScalarOnes) {
     const size_t words = (dims + 63) / 64;
     const size_t record_bytes = kBitFactorBytes + dims / 8;
     alignas(64) uint8_t weights[512] = {};
-    for (size_t j = 0; j < dims; ++j) weights[j] = static_cast<uint8_t>(random_() % 64);
+    for (size_t j = 0; j < dims; ++j) weights[j] = static_cast<uint8_t>(random_() % 16);
+    uint64_t planes[kBitPlanes * kBitWordsMax] = {};
+    for (size_t i = 0; i < kBitPlanes * dims; ++i) {
+      const size_t j = i % dims;
+      planes[i / dims * kBitWordsMax + j / 64] |= (uint64_t{weights[j]} >> (i / dims) & 1) << (j % 64);
+    }
     uint64_t signs[8];
     for (uint64_t& word : signs) word = uint64_t{random_()} << 32 | random_();
     std::vector<uint8_t> records(kRecords * record_bytes + kBitRecordSlack);
@@ -40,7 +45,7 @@ TEST_P(BitKernelsTest, ScoresAreTheScalarOnes) {
                                    FloatToHalf(-static_cast<float>(random_() % 1000) / 64)};
       std::memcpy(records.data() + i * record_bytes, factors, sizeof(factors));
     }
-    const BitQuery query{weights, signs, words, 5, 0.5F, 0.25F, 0.125F, -30};
+    const BitQuery query{weights, signs, planes, words, 5, 0.5F, 0.25F, 0.125F, -30};
     for (size_t n = 0; n <= kRecords; n += n < 20 ? 1 : 40) {
       std::vector<uint32_t> ids(n);
       for (uint32_t& id : ids) id = static_cast<uint32_t>(random_() % kRecords);
@@ -59,6 +64,25 @@ TEST_P(BitKernelsTest, ScoresAreTheScalarOnes) {
           EXPECT_LT(keys[1][i], bound);
         }
       }
+    }
+  }
+}
+
+TEST_P(BitKernelsTest, PlacesOfBits) {
+  for (const size_t words : {0, 1, 2, 7, 130}) {
+    for (const size_t of_64 : {0, 1, 3, 10, 17, 40, 60, 64}) {
+      std::vector<uint64_t> bits(words);
+      std::vector<uint32_t> expected;
+      const uint32_t first = 0U - 64;
+      for (size_t i = 0; i < 64 * words; ++i) {
+        if (random_() % 64 >= of_64) continue;
+        bits[i / 64] |= uint64_t{1} << (i % 64);
+        expected.push_back(first + static_cast<uint32_t>(i));
+      }
+      std::vector<uint32_t> places(64 * words + kBitSlack);
+      places.resize(BitKernelsAt(GetParam())
+                        .gather_bits(bits.data(), words, first, places.data()));
+      EXPECT_EQ(places, expected) << words << " words, " << of_64;
     }
   }
 }

@@ -98,7 +98,7 @@ size_t ScoreBits(const BitQuery& query, const uint8_t* records, size_t record_by
 
 }  // namespace
 
-const BitKernels kAvx2BitKernels = {ScoreBits};
+const BitKernels kAvx2BitKernels = {ScoreBits, GatherBitsOnAnyCpu};
 
 }  // namespace kite::engine
 

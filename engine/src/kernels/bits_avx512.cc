@@ -113,7 +113,7 @@ size_t ScoreBits(const BitQuery& query, const uint8_t* records, size_t record_by
 
 }  // namespace
 
-const BitKernels kAvx512BitKernels = {ScoreBits};
+const BitKernels kAvx512BitKernels = {ScoreBits, GatherBitsOnAnyCpu};
 
 }  // namespace kite::engine
 

@@ -40,6 +40,22 @@ size_t ScoreBits(const BitQuery& query, const uint8_t* records, size_t record_by
 
 }  // namespace
 
-const BitKernels kScalarBitKernels = {ScoreBits};
+size_t GatherBitsOnAnyCpu(const uint64_t* words, size_t n, uint32_t first, uint32_t* places) {
+  uint32_t* out = places;
+  for (size_t w = 0; w < n; ++w, first += 64) {
+    // How many bits a word has is a coin's toss where few are set: no branch on it.
+    uint64_t word = words[w];
+    const auto set = static_cast<size_t>(std::popcount(word));
+    size_t i = 0;
+    for (; i < 4; ++i, word &= word - 1) out[i] = first + static_cast<uint32_t>(std::countr_zero(word));
+    for (; i < set; ++i, word &= word - 1) {
+      out[i] = first + static_cast<uint32_t>(std::countr_zero(word));
+    }
+    out += set;
+  }
+  return static_cast<size_t>(out - places);
+}
+
+const BitKernels kScalarBitKernels = {ScoreBits, GatherBitsOnAnyCpu};
 
 }  // namespace kite::engine

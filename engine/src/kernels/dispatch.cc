@@ -10,6 +10,7 @@ namespace {
 
 bool HasVnni() { return __builtin_cpu_supports("avx512vnni"); }
 bool HasBf16() { return __builtin_cpu_supports("avx512bf16"); }
+bool HasVbmi2() { return __builtin_cpu_supports("avx512vbmi2"); }
 bool HasVpopcnt() { return __builtin_cpu_supports("avx512vpopcntdq"); }
 
 /// AVX-512 with what else the CPU has.
@@ -113,6 +114,7 @@ const GraphKernels& ActiveGraphKernels() {
 
 const BitKernels& BitKernelsAt(SimdLevel level) {
 #if defined(__x86_64__)
+  if (level == SimdLevel::kAvx512Ext && HasVpopcnt() && HasVbmi2()) return kAvx512ExtBitKernels;
   if (level >= SimdLevel::kAvx512) return kAvx512BitKernels;
   if (level == SimdLevel::kAvx2) return kAvx2BitKernels;
 #endif

@@ -1,7 +1,8 @@
 #include "search/scan.h"
 
-#include <bit>
+#include <algorithm>
 
+#include "kernels/kernels.h"
 #include "search/top_k.h"
 
 namespace kite::engine {
@@ -27,35 +28,24 @@ void ScanDense(const SearchJob& job, const VectorBlock& block, std::span<Scannin
   }
 }
 
-/// ids = the vectors of [begin, end) whose rows pass the filter; vector i is row first_row + i. At
-/// most kRowsPerGather.
-void GatherByWords(const Filter& filter, Row first_row, size_t begin, size_t end,
-                   std::vector<uint32_t>& ids) {
+/// ids = the vectors of [begin, end) whose rows pass the filter; vector i is row first_row + i.
+/// Their number.
+size_t GatherByWords(const Filter& filter, Row first_row, size_t begin, size_t end, uint32_t* ids) {
   constexpr size_t kWordsMax = kRowsPerGather / 64 + 2;
   const size_t row_begin = first_row + begin;
   const size_t row_end = first_row + end;
-  // Whether a word has a row that passes is a coin's toss under many a filter: no branch on it.
-  uint64_t live_words[kWordsMax];
-  uint32_t word_ids[kWordsMax];
-  size_t n = 0;
-  for (size_t word = row_begin / 64; word * 64 < row_end; ++word) {
-    uint64_t live = ~uint64_t{0};
-    if (filter.out != nullptr) live &= ~filter.out[word];
-    if (filter.deleted != nullptr) live &= ~filter.deleted[word];
-    if (word * 64 < row_begin) live &= ~uint64_t{0} << (row_begin % 64);
-    if (word * 64 + 64 > row_end) live &= ~uint64_t{0} >> (64 - row_end % 64);
-    live_words[n] = live;
-    word_ids[n] = static_cast<uint32_t>(word * 64 - first_row);
-    n += live != 0 ? 1 : 0;
+  const size_t first = row_begin / 64;
+  const size_t n = (row_end + 63) / 64 - first;
+  uint64_t live[kWordsMax];
+  std::fill_n(live, n, ~uint64_t{0});
+  for (const uint64_t* const out : {filter.out, filter.deleted}) {
+    if (out == nullptr) continue;
+    for (size_t i = 0; i < n; ++i) live[i] &= ~out[first + i];
   }
-  ids.resize(end - begin);
-  uint32_t* out = ids.data();
-  for (size_t i = 0; i < n; ++i) {
-    for (uint64_t live = live_words[i]; live != 0; live &= live - 1) {
-      *out++ = word_ids[i] + static_cast<uint32_t>(std::countr_zero(live));
-    }
-  }
-  ids.resize(static_cast<size_t>(out - ids.data()));
+  live[0] &= ~uint64_t{0} << (row_begin % 64);
+  if (row_end % 64 != 0) live[n - 1] &= ~uint64_t{0} >> (64 - row_end % 64);
+  return ActiveBitKernels().gather_bits(live, n, static_cast<uint32_t>(first * 64 - first_row),
+                                        ids);
 }
 
 void ScanGathered(const SearchJob& job, const VectorBlock& block, std::span<Scanning> queries) {
@@ -63,10 +53,12 @@ void ScanGathered(const SearchJob& job, const VectorBlock& block, std::span<Scan
   std::vector<uint32_t>& ids = job.scratch.ids;
   const size_t batch = job.pacer.batch();
   keys.resize(batch);
+  if (ids.size() < kGatherRoom) ids.resize(kGatherRoom);
   for (size_t begin = 0; begin < block.count; begin += kRowsPerGather) {
-    GatherSurvivors(job.filter, block, begin, std::min(begin + kRowsPerGather, block.count), ids);
-    for (size_t i = 0; i < ids.size(); i += batch) {
-      const size_t n = std::min(batch, ids.size() - i);
+    const size_t end = std::min(begin + kRowsPerGather, block.count);
+    const size_t passing = GatherSurvivors(job.filter, block, begin, end, ids.data());
+    for (size_t i = 0; i < passing; i += batch) {
+      const size_t n = std::min(batch, passing - i);
       for (Scanning& query : queries) {
         query.scorer.Ids(ids.data() + i, n, keys.data());
         for (size_t j = 0; j < n; ++j) {
@@ -96,19 +88,20 @@ Status Scan(const SearchJob& job, std::span<const VectorBlock> blocks,
 
 }  // namespace
 
-void GatherSurvivors(const Filter& filter, const VectorBlock& block, size_t begin, size_t end,
-                     std::vector<uint32_t>& ids) {
-  ids.clear();
+size_t GatherSurvivors(const Filter& filter, const VectorBlock& block, size_t begin, size_t end,
+                       uint32_t* ids) {
+  size_t n = 0;
   if (block.row_of == nullptr) {
-    GatherByWords(filter, block.first_row, begin, end, ids);
+    if (begin < end) n = GatherByWords(filter, block.first_row, begin, end, ids);
   } else {
     for (size_t i = begin; i < end; ++i) {
-      if (!filter.IsOut(block.row_of[i])) ids.push_back(static_cast<uint32_t>(i));
+      ids[n] = static_cast<uint32_t>(i);
+      n += filter.IsOut(block.row_of[i]) ? 0 : 1;
     }
   }
-  if (block.has_nulls) {
-    std::erase_if(ids, [&](uint32_t id) { return block.matrix.inverse_norms[id] == kNullNorm; });
-  }
+  if (!block.has_nulls) return n;
+  const auto is_null = [&](uint32_t id) { return block.matrix.inverse_norms[id] == kNullNorm; };
+  return static_cast<size_t>(std::remove_if(ids, ids + n, is_null) - ids);
 }
 
 Status ScanAll(const SearchJob& job, std::span<const VectorBlock> blocks) {

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/bit_kernels.h"
 #include "search/job.h"
 #include "search/vector_block.h"
 
@@ -12,9 +13,13 @@ namespace kite::engine {
 /// Rows whose filter bits are read before their vectors are scored.
 inline constexpr size_t kRowsPerGather = 8192;
 
-/// ids = the vectors in [begin, end) of the block whose rows pass the filter and are not null.
-void GatherSurvivors(const Filter& filter, const VectorBlock& block, size_t begin, size_t end,
-                     std::vector<uint32_t>& ids);
+/// Elements that one call of GatherSurvivors() may write.
+inline constexpr size_t kGatherRoom = kRowsPerGather + kBitSlack;
+
+/// ids = the vectors in [begin, end) of the block whose rows pass the filter and are not null, at
+/// most kRowsPerGather. Their number.
+size_t GatherSurvivors(const Filter& filter, const VectorBlock& block, size_t begin, size_t end,
+                       uint32_t* ids);
 
 /// scratch.hits = the job's best hits over all blocks: params.k, or groups of them.
 Status ScanAll(const SearchJob& job, std::span<const VectorBlock> blocks);
