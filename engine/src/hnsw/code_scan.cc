@@ -12,8 +12,8 @@ namespace {
 constexpr size_t kBatch = 32;
 /// 1-bit codes scored at a time.
 constexpr size_t kBitsAtATime = 2048;
-/// The share of those that wait that is ranked at a time, as its inverse.
-constexpr size_t kRounds = 8;
+/// One in so many of those that wait is ranked before the others.
+constexpr size_t kNearestOf = 8;
 /// What a pacer is told of each: a line of memory.
 constexpr size_t kBytesPerRecord = 64;
 
@@ -90,14 +90,15 @@ void ForEachSurvivors(const SearchJob& job, const VectorBlock& block, size_t lea
     const size_t end = std::min(begin + kRowsPerGather, block.count);
     n += GatherSurvivors(job.filter, block, begin, end, ids.data() + n);
     begin = end;
+    if (!job.pacer.Spend(1)) return;
     if (n < least && end < block.count) continue;
-    if (!work(std::span<const uint32_t>(ids.data(), n)) || !job.pacer.Spend(1)) return;
+    if (!work(std::span<const uint32_t>(ids.data(), n))) return;
     n = 0;
   }
 }
 
-/// Vectors that may be among the best as far as 1-bit codes say: they wait, and are ranked by 8 bits
-/// from the nearest on, each some of which lower the limit for the others.
+/// Vectors that may be among the best as far as 1-bit codes say: they wait until they are many or all,
+/// then the nearest are ranked by 8 bits and lower the limit for the others.
 class BitFilter {
  public:
   BitFilter(const SearchJob& job, const BitCodes& bits, const BitQuery& query,
@@ -126,8 +127,8 @@ class BitFilter {
 
   /// Ranks all that still wait.
   void Finish() {
-    while (n_ > 0 && RankNearest()) {
-    }
+    if (n_ == 0 || !RankNearest()) return;
+    ScoreCodes(job_, scorer_, {waiting_.data(), n_}, best_);
   }
 
  private:
@@ -148,12 +149,12 @@ class BitFilter {
     return high;
   }
 
-  /// False when the job has to stop.
+  /// Of those that wait the nearest are ranked, and those that are left a chance wait on. False when
+  /// the job has to stop.
   bool RankNearest() {
     std::vector<uint32_t>& nearest = job_.scratch.bits.nearest;
     nearest.resize(std::max(nearest.size(), n_));
-    const size_t some = best_.limit() < kInfinity ? kBatch : best_.wanted() + kBatch;
-    const float key = KeyReachedBy(std::max(some, n_ / kRounds));
+    const float key = KeyReachedBy(std::max(best_.wanted() + kBatch, n_ / kNearestOf));
     size_t taken = 0;
     size_t left = 0;
     for (size_t i = 0; i < n_; ++i) {

@@ -168,7 +168,9 @@ void HnswIndex::Walk(const SearchJob& job, const CodeScorer& scorer, size_t ef) 
 void HnswIndex::DropFilteredOut(const SearchJob& job, std::vector<Hit>& candidates) const {
   // The bits of a filter that is new lie in no near cache.
   for (const Hit hit : candidates) job.filter.Prefetch(vectors().RowOf(HitRow(hit)));
-  std::erase_if(candidates, [&](Hit hit) { return !Accepts(job, HitRow(hit)); });
+  std::erase_if(candidates, [&](Hit hit) {
+    return job.filter.IsOut(vectors().RowOf(HitRow(hit))) && !Accepts(job, HitRow(hit));
+  });
 }
 
 Result<bool> HnswIndex::WalkAndDrop(const SearchJob& job, const CodeScorer& scorer,

@@ -3,53 +3,82 @@
 namespace kite::engine {
 namespace {
 
-/// Nanoseconds. Fitted to searches of 100 000 x 128 and 59 000 x 384 vectors by one route only, with
-/// and without neighbour codes, at every level, on a core that shares its caches with others;
-/// only the ratios matter. What a code costs is its cache lines more than its arithmetic.
+/// Nanoseconds. Fitted with kite_route_costs_bench (route_costs_bench.cc) to 100 000 x 128 and
+/// 59 000 x 384 vectors, with and without neighbour codes, at every level, on a core that shares its
+/// caches with others; only the ratios matter. What a code costs is its cache lines more than its
+/// arithmetic.
 struct Constants {
   double survivor;            ///< a vector that passes: its bit, its terms, its place among the best
   double dimension;           ///< of a code that is scanned
-  double bit_survivor;        ///< the same where 1-bit codes are scanned
+  // Where 1-bit codes are scanned.
+  double ranking;             ///< the query is projected, and some hundred vectors are ranked by 8 bits
+  double ranking_dimension;
+  double bit_survivor;
   double bit_dimension;
-  double node;                ///< a node that is expanded by neighbour codes
+  // Where nodes are expanded by neighbour codes.
+  double node;
   double link;                ///< each of its links
+  double link_dimension;
+  // Elsewhere.
   double scattered;           ///< a node's neighbour that is scored by its code
   double scattered_dimension;
 };
 
-constexpr Constants kWide = {.survivor = 8,
-                             .dimension = 0.05,
-                             .bit_survivor = 5.5,
+/// Bits are counted by the vector (bits_avx512_ext.cc).
+constexpr Constants kCounting = {.survivor = 2,
+                                 .dimension = 0.05,
+                                 .ranking = 5000,
+                                 .ranking_dimension = 24,
+                                 .bit_survivor = 3.4,
+                                 .bit_dimension = 0.001,
+                                 .node = 70,
+                                 .link = 4,
+                                 .link_dimension = 0.01,
+                                 .scattered = 17,
+                                 .scattered_dimension = 0.025};
+constexpr Constants kWide = {.survivor = 2,
+                             .dimension = 0.07,
+                             .ranking = 9000,
+                             .ranking_dimension = 20,
+                             .bit_survivor = 7,
                              .bit_dimension = 0.006,
-                             .node = 200,
-                             .link = 8,
-                             .scattered = 12,
-                             .scattered_dimension = 0.08};
-constexpr Constants kScalar = {.survivor = 8,
-                               .dimension = 0.5,
-                               .bit_survivor = 10,
-                               .bit_dimension = 0.35,
-                               .node = 500,
-                               .link = 80,
-                               .scattered = 12,
-                               .scattered_dimension = 0.5};
+                             .node = 70,
+                             .link = 5,
+                             .link_dimension = 0.01,
+                             .scattered = 17,
+                             .scattered_dimension = 0.028};
+constexpr Constants kScalar = {.survivor = 6,
+                               .dimension = 0.39,
+                               .ranking = 60000,
+                               .ranking_dimension = 100,
+                               .bit_survivor = 52,
+                               .bit_dimension = 0.16,
+                               .node = 70,
+                               .link = 41,
+                               .link_dimension = 0.09,
+                               .scattered = 21,
+                               .scattered_dimension = 0.15};
 
 constexpr double kBit = 0.02;
+/// Without neighbour codes a walk begins in the upper layers.
 constexpr double kDescent = 8000;
-/// A scan of 1-bit codes: the query is projected, and some hundred vectors are ranked by 8 bits.
-constexpr double kRanking = 6000;
-constexpr double kRankingDimension = 25;
+constexpr double kEntering = 1000;
+
+const Constants& ConstantsAt(SimdLevel level) {
+  if (level == SimdLevel::kScalar) return kScalar;
+  return level == SimdLevel::kAvx512Ext ? kCounting : kWide;
+}
 
 }  // namespace
 
 RouteCosts::RouteCosts(size_t count, uint32_t dim, uint32_t degree, bool neighbor_codes,
                        SimdLevel level)
-    : gather_(kBit * static_cast<double>(count)), descent_(kDescent) {
-  const Constants& cost = level == SimdLevel::kScalar ? kScalar : kWide;
+    : gather_(kBit * static_cast<double>(count)), descent_(neighbor_codes ? kEntering : kDescent) {
+  const Constants& cost = ConstantsAt(level);
   survivor_ = neighbor_codes ? cost.bit_survivor + cost.bit_dimension * dim
                              : cost.survivor + cost.dimension * dim;
-  if (neighbor_codes) gather_ += kRanking + kRankingDimension * dim;
-  node_ = neighbor_codes ? cost.node + cost.link * degree
+  if (neighbor_codes) gather_ += cost.ranking + cost.ranking_dimension * dim;
+  node_ = neighbor_codes ? cost.node + (cost.link + cost.link_dimension * dim) * degree
                          : (cost.scattered + cost.scattered_dimension * dim) * degree;
 }
 
