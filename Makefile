@@ -149,6 +149,12 @@ tsan: setup-cluster ## unit and clients' tests under the thread sanitizer
 setup-clang:
 	@tools/setup.sh clang
 
+.PHONY: neon
+neon: ## the engine compiled for 64-bit ARM, its kernels' tests in an emulator (3 minutes)
+	@tools/setup.sh neon
+	$(call configure-and-build,neon,--target kite_engine_test)
+	qemu-aarch64 -L /usr/aarch64-linux-gnu build/neon/kite_engine_test --gtest_brief=1 --gtest_filter='*Kernels*'
+
 .PHONY: fuzz
 FUZZ_SECONDS ?= 60
 fuzz: setup-clang ## every fuzzer for FUZZ_SECONDS (60); what it finds lands in build/fuzz

@@ -5,6 +5,7 @@
 #   tools/setup.sh clang      also clang, clang-tidy, clang-format and libFuzzer
 #   tools/setup.sh demo       also what `make demo` needs: an embedding model and what reads it
 #   tools/setup.sh bench      also the libraries that bench/peers compares Kite with
+#   tools/setup.sh neon       also a compiler for 64-bit ARM and an emulator of it
 #   tools/setup.sh compose    also a container engine and the base image of the containers' test
 #   tools/setup.sh cluster    also the servers that the tests start: etcd, Kafka with a Java runtime, MinIO
 #
@@ -56,11 +57,12 @@ for group in "$@"; do
     clang)
       packages+=("clang-$CLANG_MAJOR" "libclang-rt-$CLANG_MAJOR-dev" "clang-tidy-$CLANG_MAJOR"
         "clang-format-$CLANG_MAJOR" "llvm-$CLANG_MAJOR") ;;
+    neon) packages+=(g++-aarch64-linux-gnu qemu-user) ;;
     cluster)
       cluster=yes
       packages+=(etcd-server etcd-client default-jre-headless maven)
       command -v go >/dev/null || packages+=(golang-go) ;;
-    *) fail "unknown group '$group'; known are: bench, clang, cluster, compose, demo" ;;
+    *) fail "unknown group '$group'; known are: bench, clang, cluster, compose, demo, neon" ;;
   esac
 done
 # Any python3 will do, but it has to be able to make virtual environments.

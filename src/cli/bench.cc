@@ -203,7 +203,7 @@ void AddBenchCommand(CLI::App& app, Action& action) {
       "Recall is\n"
       "by distance; CPU time is that of the searching threads, qps, p50 and p99 are by the wall "
       "clock.\n"
-      "KITE_SIMD=scalar|avx2|avx512|avx512ext caps the instruction set.\n\n"
+      "KITE_SIMD=scalar|neon|avx2|avx512|avx512ext caps the instruction set.\n\n"
       "Examples:\n"
       "  kite bench ann --base base.fbin --query query.fbin --metric L2 --index HNSW \\\n"
       "    --build M=16,efConstruction=200 --search ef=16,32,64,128 --json hnsw.json\n"

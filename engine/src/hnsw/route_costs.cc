@@ -65,7 +65,7 @@ constexpr double kDescent = 8000;
 constexpr double kEntering = 1000;
 
 const Constants& ConstantsAt(SimdLevel level) {
-  if (level == SimdLevel::kScalar) return kScalar;
+  if (level < SimdLevel::kAvx2) return kScalar;
   return level == SimdLevel::kAvx512Ext ? kCounting : kWide;
 }
 

@@ -88,7 +88,7 @@ TEST_P(BitKernelsTest, PlacesOfBits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Levels, BitKernelsTest,
-                         ::testing::Values(SimdLevel::kScalar, SimdLevel::kAvx2,
+                         ::testing::Values(SimdLevel::kScalar, SimdLevel::kNeon, SimdLevel::kAvx2,
                                            SimdLevel::kAvx512, SimdLevel::kAvx512Ext),
                          [](const auto& level) { return std::string(SimdLevelName(level.param)); });
 

@@ -89,6 +89,9 @@ struct CodeKernels {
 
 // One per source file; each file is compiled with its own instruction-set flags.
 extern const CodeKernels kScalarCodeKernels;
+#if defined(__aarch64__)
+void NeonFastScan(const uint8_t* block, const uint8_t* lut, size_t groups, uint32_t* sums);
+#endif
 #if defined(__x86_64__)
 extern const CodeKernels kAvx2CodeKernels;
 extern const CodeKernels kAvx512CodeKernels;

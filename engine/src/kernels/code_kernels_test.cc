@@ -280,8 +280,8 @@ TEST_P(CodeKernelsTest, NearestKeepsTheBestOfEachColumn) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Levels, CodeKernelsTest,
-                         ::testing::Values(SimdLevel::kScalar, SimdLevel::kAvx2, SimdLevel::kAvx512,
-                                           SimdLevel::kAvx512Ext),
+                         ::testing::Values(SimdLevel::kScalar, SimdLevel::kNeon, SimdLevel::kAvx2,
+                                           SimdLevel::kAvx512, SimdLevel::kAvx512Ext),
                          [](const auto& level) { return std::string(SimdLevelName(level.param)); });
 
 }  // namespace

@@ -37,8 +37,20 @@ CodeKernels MakeExtendedCodeKernels() {
 
 #endif
 
+#if defined(__aarch64__)
+
+CodeKernels MakeNeonCodeKernels() {
+  CodeKernels kernels = kScalarCodeKernels;
+  kernels.fast_scan = NeonFastScan;
+  return kernels;
+}
+
+#endif
+
 SimdLevel DetectedLevel() {
-#if defined(__x86_64__)
+#if defined(__aarch64__)
+  return SimdLevel::kNeon;
+#elif defined(__x86_64__)
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
@@ -57,9 +69,9 @@ SimdLevel AllowedLevel() {
   const SimdLevel detected = DetectedLevel();
   const char* cap = std::getenv("KITE_SIMD");  // NOLINT(concurrency-mt-unsafe): read once
   if (cap == nullptr) return detected;
-  for (const SimdLevel level :
-       {SimdLevel::kScalar, SimdLevel::kAvx2, SimdLevel::kAvx512, SimdLevel::kAvx512Ext}) {
-    if (SimdLevelName(level) == cap && level < detected) return level;
+  for (const SimdLevel level : {SimdLevel::kScalar, SimdLevel::kNeon, SimdLevel::kAvx2,
+                                SimdLevel::kAvx512, SimdLevel::kAvx512Ext}) {
+    if (SimdLevelName(level) == cap && KernelsAt(level) != nullptr) return level;
   }
   return detected;
 }
@@ -70,6 +82,8 @@ std::string_view SimdLevelName(SimdLevel level) {
   switch (level) {
     case SimdLevel::kScalar:
       return "scalar";
+    case SimdLevel::kNeon:
+      return "neon";
     case SimdLevel::kAvx2:
       return "avx2";
     case SimdLevel::kAvx512:
@@ -83,7 +97,10 @@ std::string_view SimdLevelName(SimdLevel level) {
 const Kernels* KernelsAt(SimdLevel level) {
   static const SimdLevel detected = DetectedLevel();
   if (level > detected) return nullptr;
-#if defined(__x86_64__)
+#if defined(__aarch64__)
+  if (level == SimdLevel::kNeon) return &kNeonKernels;
+#elif defined(__x86_64__)
+  if (level == SimdLevel::kNeon) return nullptr;
   if (level == SimdLevel::kAvx512Ext) {
     static const Kernels extended = MakeExtendedKernels();
     return &extended;
@@ -99,7 +116,7 @@ const Kernels& ActiveKernels() {
   return kernels;
 }
 
-const GraphKernels& GraphKernelsAt(SimdLevel level) {
+const GraphKernels& GraphKernelsAt([[maybe_unused]] SimdLevel level) {
 #if defined(__x86_64__)
   if (level >= SimdLevel::kAvx512) return kAvx512GraphKernels;
   if (level == SimdLevel::kAvx2) return kAvx2GraphKernels;
@@ -112,7 +129,7 @@ const GraphKernels& ActiveGraphKernels() {
   return kernels;
 }
 
-const BitKernels& BitKernelsAt(SimdLevel level) {
+const BitKernels& BitKernelsAt([[maybe_unused]] SimdLevel level) {
 #if defined(__x86_64__)
   if (level == SimdLevel::kAvx512Ext && HasVpopcnt() && HasVbmi2()) return kAvx512ExtBitKernels;
   if (level >= SimdLevel::kAvx512) return kAvx512BitKernels;
@@ -128,7 +145,12 @@ const BitKernels& ActiveBitKernels() {
 
 const CodeKernels* CodeKernelsAt(SimdLevel level) {
   if (KernelsAt(level) == nullptr) return nullptr;
-#if defined(__x86_64__)
+#if defined(__aarch64__)
+  if (level == SimdLevel::kNeon) {
+    static const CodeKernels neon = MakeNeonCodeKernels();
+    return &neon;
+  }
+#elif defined(__x86_64__)
   if (level == SimdLevel::kAvx512Ext) {
     static const CodeKernels extended = MakeExtendedCodeKernels();
     return &extended;

@@ -155,7 +155,7 @@ TEST_P(GraphKernelsTest, TablesOfZeroesAndOfWhatOverflowsAreZero) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Levels, GraphKernelsTest,
-                         ::testing::Values(SimdLevel::kScalar, SimdLevel::kAvx2,
+                         ::testing::Values(SimdLevel::kScalar, SimdLevel::kNeon, SimdLevel::kAvx2,
                                            SimdLevel::kAvx512, SimdLevel::kAvx512Ext),
                          [](const auto& level) { return std::string(SimdLevelName(level.param)); });
 

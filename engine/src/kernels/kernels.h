@@ -65,6 +65,9 @@ struct Kernels {
 
 // One per source file; each file is compiled with its own instruction-set flags.
 extern const Kernels kScalarKernels;
+#if defined(__aarch64__)
+extern const Kernels kNeonKernels;
+#endif
 #if defined(__x86_64__)
 extern const Kernels kAvx2Kernels;
 extern const Kernels kAvx512Kernels;

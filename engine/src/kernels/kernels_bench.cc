@@ -60,7 +60,8 @@ void Score(benchmark::State& state, const Kernels& kernels, const Case& c, size_
 
 void RegisterAll() {
   for (const SimdLevel level :
-       {SimdLevel::kScalar, SimdLevel::kAvx2, SimdLevel::kAvx512, SimdLevel::kAvx512Ext}) {
+       {SimdLevel::kScalar, SimdLevel::kNeon, SimdLevel::kAvx2, SimdLevel::kAvx512,
+        SimdLevel::kAvx512Ext}) {
     const Kernels* const kernels = KernelsAt(level);
     if (kernels == nullptr) continue;
     for (const Case& c : kCases) {

@@ -136,8 +136,8 @@ TEST_P(KernelsTest, AllFiniteFindsOneBadValueAnywhere) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Levels, KernelsTest,
-                         ::testing::Values(SimdLevel::kScalar, SimdLevel::kAvx2, SimdLevel::kAvx512,
-                                           SimdLevel::kAvx512Ext),
+                         ::testing::Values(SimdLevel::kScalar, SimdLevel::kNeon, SimdLevel::kAvx2,
+                                           SimdLevel::kAvx512, SimdLevel::kAvx512Ext),
                          [](const auto& level) { return std::string(SimdLevelName(level.param)); });
 
 TEST(ActiveLevelTest, IsOneThatTheCpuHas) { EXPECT_NE(KernelsAt(ActiveSimdLevel()), nullptr); }

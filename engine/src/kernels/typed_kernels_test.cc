@@ -233,8 +233,8 @@ TEST_P(TypedKernelsTest, EqualElementsAreCountedExactly) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Levels, TypedKernelsTest,
-                         ::testing::Values(SimdLevel::kScalar, SimdLevel::kAvx2, SimdLevel::kAvx512,
-                                           SimdLevel::kAvx512Ext),
+                         ::testing::Values(SimdLevel::kScalar, SimdLevel::kNeon, SimdLevel::kAvx2,
+                                           SimdLevel::kAvx512, SimdLevel::kAvx512Ext),
                          [](const auto& level) { return std::string(SimdLevelName(level.param)); });
 
 }  // namespace
