@@ -163,7 +163,7 @@ Status IndexFileReader::ParseHeader() {
     return Corrupt("it does not begin like an index file");
   }
   if (header_size > kHeaderSizeMax || header_size > file_.size() ||
-      header_size < 2 * sizeof(uint32_t)) {
+      header_size < kHeaderSizeOffset + 2 * sizeof(uint32_t)) {
     return Corrupt("the header is truncated");
   }
   const std::string_view covered = file_.substr(0, header_size - sizeof(uint32_t));

@@ -153,6 +153,17 @@ TEST_F(IndexFileTest, EveryTruncationIsAnError) {
   }
 }
 
+TEST_F(IndexFileTest, HeadersThatSayTheyAreShorterThanTheyMayBe) {
+  std::string file = SaveSample({"FLAT", Metric::kCosine});
+  for (uint32_t size = 0; size < 64; ++size) {
+    std::memcpy(file.data() + 32, &size, sizeof(size));
+    std::string damaged = file;
+    RepairHeaderChecksum(damaged);
+    const Status status = VerifyIndexFile(AlignedFile(damaged).view());
+    EXPECT_TRUE(status.Is(StatusKind::kCorruption, StatusSubject::kIndex)) << size << " " << status;
+  }
+}
+
 TEST_F(IndexFileTest, VerifyNamesTheBlock) {
   const Dataset big = Clustered(40000, 4, 5, 1);
   std::string file =
