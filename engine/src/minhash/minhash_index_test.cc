@@ -191,10 +191,9 @@ TEST(MinHashIndexTest, WidthsAndElementsBehindTheLastBand) {
           ScoreRows(Metric::kMhJaccard, source, query, rows, score, spec.params).ok());
       size_t equal = 0;
       for (size_t j = 0; j < 50; ++j) {
-        equal += std::equal(&bytes[row * dim / 8 + j * width],
-                            &bytes[row * dim / 8 + (j + 1) * width], &bytes[7 * dim / 8 + j * width])
-                     ? 1
-                     : 0;
+        const uint8_t* const element = bytes.data() + row * dim / 8 + j * width;
+        const uint8_t* const other = bytes.data() + 7 * dim / 8 + j * width;
+        equal += std::equal(element, element + width, other) ? 1 : 0;
       }
       EXPECT_EQ(score[0], static_cast<float>(equal) / 50);
     }
