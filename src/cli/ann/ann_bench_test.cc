@@ -88,7 +88,7 @@ TEST_F(AnnBenchTest, MeasuresEveryPoint) {
   ASSERT_EQ(points.size(), 2);
   EXPECT_EQ(points[0]["search"], "ef=10");
   EXPECT_EQ(points[1]["search"], "ef=200");
-  EXPECT_LT(points[0]["recall"], points[1]["recall"]);
+  EXPECT_LE(points[0]["recall"], points[1]["recall"]);  // so few rows may be scanned
   EXPECT_GT(points[1]["recall"], 0.98);
   for (const nlohmann::json& point : points) {
     for (const char* key : {"qps", "cpu_us_per_query", "p50_us", "p99_us"})
@@ -101,7 +101,7 @@ TEST_F(AnnBenchTest, MeasuresEveryPoint) {
   EXPECT_EQ(report_["build"], "M=8,efConstruction=60");
   EXPECT_GT(report_["index_bytes"], 2000 * 16 * 4);
   EXPECT_GT(report_["peak_rss_bytes"], report_["index_bytes"]);
-  EXPECT_THAT(report_["simd"], ::testing::AnyOf("scalar", "avx2", "avx512", "avx512ext"));
+  EXPECT_THAT(report_["simd"], ::testing::AnyOf("scalar", "neon", "avx2", "avx512", "avx512ext"));
   EXPECT_THAT(error_, HasSubstr("built HNSW"));
 }
 
