@@ -2,7 +2,7 @@
 
 Each query has a fresh filter. Selectivity 0.1 % to 99 %; filters independent of the query (random), correlated (near) and
 anti-correlated (far), see `kite bench ann --filter-kind`. `gather and scan` is Kite's FLAT with the same filters. For the
-random ones also: faiss's flat index over rows that were gathered beforehand (as many as pass), and hnswlib with the same
+random ones also (of the selectivities that `--peers` names): faiss's flat index over rows that were gathered beforehand (as many as pass), and hnswlib with the same
 filters, the fastest that reaches recall 0.99. The indexes are those that `run.py` has built.
 """
 
@@ -75,11 +75,11 @@ class Filters:
         command = [sys.executable, __file__, "--faiss-subset", str(self.base), str(self.queries), str(selectivity)]
         return self.report_of([*command, "--metric", self.about["metric"]])["cpu_us"]
 
-    def cell(self, kind: str, selectivity: float) -> dict:
+    def cell(self, kind: str, selectivity: float, peers: bool) -> dict:
         filters = ("--filter-kind", kind, "--filter-selectivity", str(selectivity))
         figures = {"kind": kind, "selectivity": selectivity, "kite": self.kite(self.kite_hnsw, *filters)}
         figures["scan"] = self.kite(self.kite_flat, *filters)
-        if kind == "random":
+        if peers:
             figures["faiss_subset_us"] = self.faiss_subset(selectivity)
             figures["hnswlib_us"] = self.hnswlib_at(selectivity)
         return figures
@@ -124,6 +124,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=["text", "synth128-100k"])
     parser.add_argument("--queries", type=int, default=250)
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--peers", nargs="*", type=float, default=SELECTIVITIES)
     parser.add_argument("--core", type=int, default=(os.cpu_count() or 1) - 1)
     parser.add_argument("--faiss-subset", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--metric", help=argparse.SUPPRESS)
@@ -139,7 +140,8 @@ def main() -> None:
         for kind in KINDS:
             for selectivity in SELECTIVITIES:
                 say(f"{name}: {kind} {selectivity}")
-                figures[name]["cells"].append(filters.cell(kind, selectivity))
+                peers = kind == "random" and selectivity in arguments.peers
+                figures[name]["cells"].append(filters.cell(kind, selectivity, peers))
                 write(figures)
     print((STORE / "filters.md").read_text())
 

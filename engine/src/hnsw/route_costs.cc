@@ -25,8 +25,8 @@ struct Constants {
 };
 
 /// Bits are counted by the vector (bits_avx512_ext.cc).
-constexpr Constants kCounting = {.survivor = 2,
-                                 .dimension = 0.05,
+constexpr Constants kCounting = {.survivor = 6,
+                                 .dimension = 0.045,
                                  .ranking = 5000,
                                  .ranking_dimension = 24,
                                  .bit_survivor = 3.4,
@@ -36,8 +36,8 @@ constexpr Constants kCounting = {.survivor = 2,
                                  .link_dimension = 0.01,
                                  .scattered = 17,
                                  .scattered_dimension = 0.025};
-constexpr Constants kWide = {.survivor = 2,
-                             .dimension = 0.07,
+constexpr Constants kWide = {.survivor = 6,
+                             .dimension = 0.06,
                              .ranking = 9000,
                              .ranking_dimension = 20,
                              .bit_survivor = 7,
