@@ -1,5 +1,7 @@
 // Build, files and estimates of the IVF indexes.
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <mutex>
 #include <numeric>
 
@@ -15,6 +17,7 @@ namespace {
 constexpr size_t kPointsPerList = 128;
 constexpr size_t kSampleMin = 1024;
 constexpr size_t kVectorsPerTask = 256;
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 size_t ListCount(const BuildSpec& spec, size_t count) {
   if (IsCompressedFlat(spec)) return std::min<size_t>(1, count);
@@ -113,17 +116,16 @@ class IvfBuilder {
     KITE_ASSIGN_OR_RETURN(const CentroidPanels panels,
                           CentroidPanels::Make(lists_.centroids.data(), clusters, dim_));
     std::vector<uint32_t> assigned(count);
-    KITE_RETURN_IF_ERROR(ParallelFor(executor_, (count + kVectorsPerTask - 1) / kVectorsPerTask, 1,
-                                     [&](size_t task) {
-                                       const size_t begin = task * kVectorsPerTask;
-                                       const size_t n = std::min(count - begin, kVectorsPerTask);
-                                       std::vector<float> rows(n * dim_);
-                                       for (size_t i = 0; i < n; ++i)
-                                         vectors_.Decode(begin + i, spec_.metric,
-                                                         rows.data() + i * dim_);
-                                       panels.Nearest(rows.data(), n, assigned.data() + begin);
-                                       return context_.Check();
-                                     }));
+    KITE_RETURN_IF_ERROR(ParallelFor(
+        executor_, (count + kVectorsPerTask - 1) / kVectorsPerTask, 1, [&](size_t task) {
+          const size_t begin = task * kVectorsPerTask;
+          const size_t n = std::min(count - begin, kVectorsPerTask);
+          std::vector<float> rows(n * dim_);
+          for (size_t i = 0; i < n; ++i)
+            vectors_.Decode(begin + i, spec_.metric, rows.data() + i * dim_);
+          panels.Nearest(rows.data(), n, assigned.data() + begin);
+          return context_.Check();
+        }));
     KITE_ASSIGN_OR_RETURN(lists_.offsets, Array<uint32_t>::Allocate(clusters + 1));
     KITE_ASSIGN_OR_RETURN(lists_.ids, Array<uint32_t>::Allocate(count));
     uint32_t* const offsets = lists_.offsets.mutable_data();
@@ -272,8 +274,10 @@ class IvfBuilder {
       uint8_t* const block =
           lists_.blocks.mutable_data() + position / kCodeBlockRows * layout_.bytes();
       if (IsCompressedFlat(spec_)) {
-        longest = std::max(longest, EncodeThreeBits(EstimatesL2(spec_), residual,
-                                                    position % kCodeBlockRows, block, code));
+        const size_t slot = position % kCodeBlockRows;
+        longest =
+            std::max(longest, EncodeThreeBits(EstimatesL2(spec_), residual, slot, block, code));
+        if (!FactorsFit(layout_.factors(block), slot)) longest = kInfinity;
       } else {
         EncodeRabitq(EstimatesL2(spec_), residual, position % kCodeBlockRows, block, code);
       }
@@ -283,6 +287,15 @@ class IvfBuilder {
     const std::lock_guard lock(mutex_);
     float* const length = lists_.code_length.mutable_data();
     *length = std::max(*length, longest);
+  }
+
+  /// Sums of the vector's factors cannot overflow.
+  static bool FactorsFit(const float* factors, size_t slot) {
+    constexpr float kLargest = 1e36F;
+    for (size_t i = 0; i < 3; ++i) {
+      if (!(std::abs(factors[i * kCodeBlockRows + slot]) < kLargest)) return false;
+    }
+    return true;
   }
 
   void EncodePositionBytes(const Residual& residual, size_t position, std::vector<float>& code) {

@@ -10,8 +10,8 @@
 // section IV. For COSINE, centroids and codes are those of the vectors at length 1.
 //
 // FLAT with the parameter `compressed` is one list, coded with three bits, then 8 bits per
-// dimension. Its bounds are not those of a probability but of Cauchy's and Schwarz's inequality
-// (and of rounding), so it finds exactly what a scan of the vectors finds.
+// dimension. Its bounds are certain, so it finds exactly what a scan of the vectors finds
+// (compressed_scan.cc).
 //
 // A filtered search scans more lists the fewer rows survive, and is left to a scan of the survivors
 // when the filter takes away what lies near the query.
@@ -40,7 +40,8 @@ class IvfIndex final : public DenseIndex {
     Array<int8_t> byte_codes;        ///< IVF_SQ8: count x padded dim
     Array<float> byte_factors;       ///< IVF_SQ8: count x 4
     Array<float> codebooks;          ///< IVF_PQ and SCANN
-    Array<float> code_length;        ///< compressed FLAT: of the longest code of three bits
+    Array<float> code_length;        ///< compressed FLAT: of the longest code of three
+                                     ///< bits; infinite where factors overflow
     [[nodiscard]] size_t size() const { return offsets.empty() ? 0 : offsets.size() - 1; }
     [[nodiscard]] size_t bytes() const;
   };
@@ -60,12 +61,14 @@ class IvfIndex final : public DenseIndex {
 
  private:
   class Probe;
+  class CompressedScan;
 
   [[nodiscard]] double ApproximateCost(const SearchJob& job, size_t wanted) const override;
   Result<bool> Approximate(const SearchJob& job, size_t wanted) const override;
   [[nodiscard]] size_t StructureBytes() const override;
   void AddSections(IndexFileWriter& writer) const override;
 
+  Result<bool> ScanCompressed(const SearchJob& job, size_t wanted) const;
   [[nodiscard]] size_t NprobeOf(const SearchJob& job) const;
 
   Lists lists_;

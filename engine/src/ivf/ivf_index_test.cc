@@ -191,17 +191,55 @@ TEST(CompressedFlatTest, FindsExactlyWhatAScanFinds) {
   }
 }
 
-TEST(CompressedFlatTest, ConstantAndOverflowingData) {
-  for (const float value : {0.0F, 0.5F, 3e38F}) {
-    Dataset data{.dim = 4, .values = std::vector<float>(4 * 1000, value)};
-    for (size_t i = 0; i < 200; ++i) data.values[i * 20] = -value;
-    const auto index =
-        MustBuild({.index_type = "FLAT", .params = {{"compressed", "True"}}}, data.source());
-    const auto flat = MustBuild({.index_type = "FLAT"}, data.source());
-    const QuerySet queries{data.queries().data, 3};
-    EXPECT_TRUE(testing::SameHits(MustSearch(*index, queries, {}), MustSearch(*flat, queries, {})))
-        << value;
+/// The hits of a compressed FLAT and of a scan for the data's first vectors.
+void ExpectHitsOfAScan(const Dataset& data, Metric metric, const SearchParams& params) {
+  const auto index = MustBuild(
+      {.index_type = "FLAT", .metric = metric, .params = {{"compressed", "True"}}}, data.source());
+  const auto flat = MustBuild({.index_type = "FLAT", .metric = metric}, data.source());
+  const QuerySet queries{data.queries().data, 8};
+  EXPECT_TRUE(
+      testing::SameHits(MustSearch(*index, queries, params), MustSearch(*flat, queries, params)))
+      << MetricName(metric) << " " << data.dim << " " << data.values[0];
+}
+
+/// Equal keys, in more rows than are scanned in the order of their numbers.
+TEST(CompressedFlatTest, ConstantData) {
+  for (const float value : {0.0F, 1e-38F, 0.5F, 3e38F}) {
+    for (const Metric metric : {Metric::kL2, Metric::kIP, Metric::kCosine}) {
+      Dataset data{.dim = 4, .values = std::vector<float>(4 * 6000, value)};
+      for (size_t i = 0; i < 1200; ++i) data.values[i * 20] = -value;
+      ExpectHitsOfAScan(data, metric, {});
+      ExpectHitsOfAScan(data, metric, {.k = 700});
+    }
   }
+}
+
+/// Squares that overflow in some rows, or in all.
+TEST(CompressedFlatTest, GreatAndSmallNumbers) {
+  for (const float scale : {1e-20F, 1e-12F, 1e12F, 1e17F, 2e18F, 2e19F, 1e25F}) {
+    for (const Metric metric : {Metric::kL2, Metric::kIP, Metric::kCosine}) {
+      Dataset data = Clustered(6000, 40, 30, 11);
+      for (float& value : data.values) value *= scale;
+      ExpectHitsOfAScan(data, metric, {});
+      // Few rows are that great, and lie close to each other.
+      Dataset some = Clustered(6000, 40, 30, 11);
+      for (size_t i = 0; i < 40 * size_t{20}; ++i) some.values[i] = (some.values[i] + 9) * scale;
+      ExpectHitsOfAScan(some, metric, {});
+    }
+  }
+}
+
+/// Rows that lie in the order of their distances, the nearest last.
+TEST(CompressedFlatTest, SortedData) {
+  Dataset data = Clustered(20000, 24, 1, 12);
+  for (size_t i = 0; i < data.count(); ++i) {
+    for (size_t j = 0; j < 24; ++j) {
+      data.values[i * 24 + j] += 20.0F - 0.001F * static_cast<float>(i);
+    }
+  }
+  std::copy_n(data.vector(19000), 24 * size_t{8}, data.values.begin());
+  ExpectHitsOfAScan(data, Metric::kL2, {});
+  ExpectHitsOfAScan(data, Metric::kCosine, {.k = 100});
 }
 
 TEST(IvfIndexTest, CoarseQueriesOfRabitqStillFind) {

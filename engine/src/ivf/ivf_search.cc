@@ -92,7 +92,6 @@ class IvfIndex::Probe {
         buffers_(job.scratch.probe),
         l2_(index.metric() == Metric::kL2),
         wanted_(wanted),
-        exact_(!index.lists_.code_length.empty()),
         layout_(LayoutOf(index)),
         first_key_(job.window.first == 0 ? -kInfinity : HitKey(job.window.first)),
         last_key_(job.window.last == kWorstHit ? kInfinity : HitKey(job.window.last)),
@@ -105,7 +104,6 @@ class IvfIndex::Probe {
     PrepareQuery();
     PlanLists();
     if (index_.product_) MakeProductTable();
-    if (exact_) MakeExactTable();
     KITE_RETURN_IF_ERROR(job_.pacer.status());
     if (!ScanLists()) {
       KITE_RETURN_IF_ERROR(job_.pacer.status());
@@ -149,18 +147,7 @@ class IvfIndex::Probe {
 
   static BlockLayout LayoutOf(const IvfIndex& index) {
     if (index.product_) return index.product_->shape().layout();
-    const size_t dims = index.rotation_.padded();
-    return index.lists_.code_length.empty() ? RabitqLayout(dims) : ThreeBitLayout(dims);
-  }
-
-  void MakeExactTable() {
-    ScanTable& table = buffers_.table;
-    MakeThreeBitTable(buffers_.rotated.data(), buffers_.rotated.size(), table);
-    table.slack = table.rounding * lists_.code_length[0];
-    const float length = std::sqrt(SquaredLength(buffers_.rotated));
-    const float mean = std::sqrt(
-        ActiveKernels().float32_ip.pair(lists_.mean.data(), lists_.mean.data(), index_.dim()));
-    magnitude_ = (length + mean) * (length + mean);
+    return RabitqLayout(index.rotation_.padded());
   }
 
   void PlanLists() {
@@ -283,7 +270,6 @@ class IvfIndex::Probe {
   }
 
   [[nodiscard]] bool TooFewNear() const {
-    if (exact_) return false;
     const double share = static_cast<double>(job_.survivors.expected) /
                          static_cast<double>(index_.vectors().count());
     return Seen() < kSurvivorsNearMin * share * static_cast<double>(rows_);
@@ -305,8 +291,7 @@ class IvfIndex::Probe {
     const ScannedList scanned = MakeScanned(list, HitKey(ranked));
     const auto probe = static_cast<uint32_t>(buffers_.lists.size());
     buffers_.lists.push_back(scanned);
-    const BoundTerms terms =
-        buffers_.table.Terms(scanned.base, scanned.distance, SpreadOf(kDeviations));
+    const BoundTerms terms = buffers_.table.Terms(scanned.base, scanned.distance, kDeviations);
     const CodeKernels& kernels = ActiveCodeKernels();
     bool reached = false;
     for (size_t block = begin / kCodeBlockRows; block * kCodeBlockRows < end; ++block) {
@@ -344,8 +329,6 @@ class IvfIndex::Probe {
                      float threshold) {
     if (index_.product_) {
       index_.product_->Scan(block, buffers_.table, sums_);
-    } else if (exact_) {
-      kernels.plane_scan(block, buffers_.table.lut.data(), buffers_.table.groups, sums_);
     } else {
       kernels.fast_scan(block, buffers_.table.lut.data(), buffers_.table.groups, sums_);
     }
@@ -374,23 +357,7 @@ class IvfIndex::Probe {
 
   /// What a lower bound has to beat.
   [[nodiscard]] float Threshold() const {
-    return Widened(best_.full() ? std::min(upper_.value(), HitKey(best_.bound())) : upper_.value());
-  }
-
-  /// Of deviations that a bound is away; where bounds are certain, the whole length of what a code
-  /// leaves out, which the stored deviation is a part of.
-  [[nodiscard]] float SpreadOf(float deviations) const {
-    constexpr float kMore = 1.001F;  // what rounding may take away
-    if (!exact_) return deviations;
-    return kMore * std::sqrt(static_cast<float>(buffers_.rotated.size() - 1));
-  }
-
-  /// Where bounds are certain, a limit also has to allow for the rounding of sums.
-  [[nodiscard]] float Widened(float limit) const {
-    constexpr float kRoundingOfSums = 1e-5F;
-    if (!exact_) return limit;
-    const float wide = limit + kRoundingOfSums * (std::abs(limit) + magnitude_);
-    return wide == wide ? wide : kInfinity;  // an overflow lets everything pass
+    return best_.full() ? std::min(upper_.value(), HitKey(best_.bound())) : upper_.value();
   }
 
   /// Scores the candidates exactly as far as they may be among the best; none is left.
@@ -420,7 +387,7 @@ class IvfIndex::Probe {
       size_t n = 0;
       for (; n < kBatch && i < buffers_.ranked.size(); ++n, ++i) {
         const Hit hit = order.At(i);
-        if (HitKey(hit) > Widened(upper.value())) break;
+        if (HitKey(hit) > upper.value()) break;
         numbers[n] = HitRow(hit);
         positions[n] = candidates[numbers[n]].position;
       }
@@ -435,7 +402,7 @@ class IvfIndex::Probe {
     buffers_.ranked.resize(kept);
     for (Hit& hit : buffers_.ranked)
       hit = PackHit(candidates[hit].lower, static_cast<uint32_t>(hit));
-    const float limit = Widened(upper.value());
+    const float limit = upper.value();
     std::erase_if(buffers_.ranked, [&](Hit hit) { return HitKey(hit) > limit; });
   }
 
@@ -445,9 +412,7 @@ class IvfIndex::Probe {
     const ScannedList& list = buffers_.lists[candidate.probe];
     const float step = buffers_.byte_query.step;
     const float estimate = factors.factors.add + list.base + factors.factors.factor * step * dot;
-    const float error = exact_ ? factors.factors.error * list.distance * SpreadOf(0) +
-                                     factors.length * buffers_.byte_query.rounding
-                               : ByteError(factors, step, list.distance);
+    const float error = ByteError(factors, step, list.distance);
     candidate.estimate = estimate;
     candidate.lower = CleanLower(estimate - error);
     if (candidate.lower >= first_key_) upper.Add(estimate + error);
@@ -474,7 +439,7 @@ class IvfIndex::Probe {
       size_t n = 0;
       for (; n < kBatch && i < buffers_.ranked.size(); ++n, ++i) {
         const Hit hit = order.At(i);
-        if (best_.full() && HitKey(hit) > Widened(HitKey(best_.bound()))) break;
+        if (best_.full() && HitKey(hit) > HitKey(best_.bound())) break;
         ids[n] = lists_.ids[buffers_.candidates[HitRow(hit)].position];
       }
       if (n == 0) return;
@@ -536,9 +501,7 @@ class IvfIndex::Probe {
   ProbeBuffers& buffers_;
   const bool l2_;
   const size_t wanted_;
-  const bool exact_;  ///< compressed FLAT: bounds are certain
   const BlockLayout layout_;
-  float magnitude_ = 0;    ///< of what the estimates add up
   const float first_key_;  ///< what a vector's key has to reach to count
   const float last_key_;
   UpperBound upper_;
@@ -575,6 +538,7 @@ double IvfIndex::ApproximateCost(const SearchJob& job, size_t wanted) const {
 }
 
 Result<bool> IvfIndex::Approximate(const SearchJob& job, size_t wanted) const {
+  if (!lists_.code_length.empty()) return ScanCompressed(job, wanted);
   return Probe(*this, job, wanted).Run();
 }
 

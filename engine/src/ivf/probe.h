@@ -18,6 +18,14 @@ struct Candidate {
   uint32_t probe = 0;  ///< which of the lists that were scanned
 };
 
+/// A vector of a compressed FLAT whose bound has passed, see compressed_scan.cc.
+struct CodedRow {
+  float estimate = 0;
+  float slack = 0;  ///< what rounding the table changes
+  float error = 0;  ///< as in CodeFactors
+  uint32_t id = 0;
+};
+
 /// What all vectors of a scanned list share, see code_factors.h.
 struct ScannedList {
   float base = 0;
@@ -30,6 +38,7 @@ struct ProbeBuffers {
   ByteQuery byte_query;
   std::vector<ScannedList> lists;
   std::vector<Candidate> candidates;
+  std::vector<CodedRow> coded;
   std::vector<Hit> ranked;         ///< candidates by key; the low half is a number, not a row
   std::vector<float> uppers;       ///< a heap of the smallest upper bounds
   std::vector<float> byte_uppers;  ///< the same by 8-bit codes
