@@ -41,6 +41,22 @@ struct V {
     half = _mm_add_ps(half, _mm_movehl_ps(half, half));
     return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
   }
+  static inline void SumFour(const Reg* a, float* out) {
+    const Reg first = AddHalves(a[0], a[1]);
+    const Reg second = AddHalves(a[2], a[3]);
+    // Of 0 and 2 in the lower half, of 1 and 3 in the upper.
+    const Reg pairs = _mm256_add_ps(_mm256_shuffle_ps(first, second, 0x44),
+                                    _mm256_shuffle_ps(first, second, 0xEE));
+    const Reg sums =
+        _mm256_add_ps(_mm256_shuffle_ps(pairs, pairs, 0x88), _mm256_shuffle_ps(pairs, pairs, 0xDD));
+    _mm_storeu_ps(out,
+                  _mm_unpacklo_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps(sums, 1)));
+  }
+
+  /// The sums of a's halves, then those of b's.
+  static inline Reg AddHalves(Reg a, Reg b) {
+    return _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
+  }
 
   // Sixteen int8 at a time as int16, whose products are added in pairs: at most 2 x 255 x 255.
   using Ints = __m256i;

@@ -33,7 +33,17 @@ struct V : Avx512Ints, Avx512Bits {
   static inline Reg Add(Reg a, Reg b) { return _mm512_add_ps(a, b); }
   static inline Reg Sub(Reg a, Reg b) { return _mm512_sub_ps(a, b); }
   static inline Reg MulAdd(Reg a, Reg b, Reg c) { return _mm512_fmadd_ps(a, b, c); }
+  /// The upper half is added to the lower, again and again.
   static inline float Sum(Reg a) { return _mm512_reduce_add_ps(a); }
+  static inline void SumFour(const Reg* a, float* out) {
+    const Reg first = AddHalves(a[0], a[1]);
+    const Reg second = AddHalves(a[2], a[3]);
+    const Reg quarters = _mm512_add_ps(_mm512_shuffle_f32x4(first, second, 0x88),
+                                       _mm512_shuffle_f32x4(first, second, 0xDD));
+    const Reg pairs = _mm512_add_ps(quarters, _mm512_permute_ps(quarters, 0x4E));
+    const Reg sums = _mm512_add_ps(pairs, _mm512_permute_ps(pairs, 0xB1));
+    _mm_storeu_ps(out, _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, sums)));
+  }
 
   /// Products are added in pairs: at most 2 x 255 x 255.
   static inline IntSum MulAddInts(Ints a, Ints b, IntSum sum) {
@@ -52,6 +62,10 @@ struct V : Avx512Ints, Avx512Bits {
   }
 
  private:
+  /// The sums of a's halves, then those of b's.
+  static inline Reg AddHalves(Reg a, Reg b) {
+    return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xEE));
+  }
   static inline Reg WidenBFloats(__m256i shorts) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(shorts), 16));
   }

@@ -3,7 +3,7 @@
 //
 //   V::Reg, V::kWidth, V::Zero(), V::Load(p), V::LoadTail(p, n), V::LoadHalf(p), V::LoadHalfTail(p, n),
 //   V::LoadBFloat(p), V::LoadBFloatTail(p, n), V::Add(a, b), V::Sub(a, b),
-//   V::MulAdd(a, b, c) = a * b + c, V::Sum(reg)
+//   V::MulAdd(a, b, c) = a * b + c, V::Sum(reg), V::SumFour(regs, out): the same sums of four registers
 //
 // A tail has fewer than kWidth elements, at least one; the missing ones are zero.
 
@@ -76,7 +76,13 @@ struct FloatKernel {
       }
     }
 #pragma GCC unroll 4
-    for (size_t r = 0; r < R; ++r) out[r] = V::Sum(V::Add(sum0[r], sum1[r]));
+    for (size_t r = 0; r < R; ++r) sum0[r] = V::Add(sum0[r], sum1[r]);
+    if constexpr (R == 4) {
+      V::SumFour(sum0, out);
+    } else {
+#pragma GCC unroll 4
+      for (size_t r = 0; r < R; ++r) out[r] = V::Sum(sum0[r]);
+    }
   }
 };
 

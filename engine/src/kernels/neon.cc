@@ -33,6 +33,9 @@ struct V {
   static inline Reg Sub(Reg a, Reg b) { return vsubq_f32(a, b); }
   static inline Reg MulAdd(Reg a, Reg b, Reg c) { return vfmaq_f32(c, a, b); }
   static inline float Sum(Reg a) { return vaddvq_f32(a); }
+  static inline void SumFour(const Reg* a, float* out) {
+    for (size_t i = 0; i < 4; ++i) out[i] = Sum(a[i]);
+  }
 
   // Eight int8 at a time as int16.
   using Ints = int16x8_t;

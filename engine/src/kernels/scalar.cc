@@ -34,6 +34,9 @@ struct V {
   static inline Reg Sub(Reg a, Reg b) { return a - b; }
   static inline Reg MulAdd(Reg a, Reg b, Reg c) { return a * b + c; }
   static inline float Sum(Reg a) { return (a[0] + a[2]) + (a[1] + a[3]); }
+  static inline void SumFour(const Reg* a, float* out) {
+    for (size_t i = 0; i < 4; ++i) out[i] = Sum(a[i]);
+  }
 
   using Ints = int32_t;
   using IntSum = int32_t;

@@ -1,6 +1,7 @@
 #include "search/scan.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "kernels/kernels.h"
 #include "search/top_k.h"
@@ -14,6 +15,34 @@ struct Scanning {
   TopK top;
 };
 
+constexpr size_t kKeysTogether = 16;
+
+/// Whether one of kKeysTogether keys is not behind the bound; NaN is behind nothing.
+bool AnyBefore(const float* keys, float bound) {
+  using Floats = float __attribute__((vector_size(16)));
+  using Masks = int32_t __attribute__((vector_size(16)));
+  Masks behind = Masks{} - 1;
+  for (size_t i = 0; i < kKeysTogether; i += 4) {
+    Floats four;
+    std::memcpy(&four, keys + i, sizeof(four));
+    behind &= four > Floats{} + bound;
+  }
+  uint64_t halves[2];
+  std::memcpy(halves, &behind, sizeof(halves));
+  return (halves[0] & halves[1]) != ~uint64_t{0};
+}
+
+/// Adds the hits of n vectors from `begin` on; most are behind the bound.
+void AddKeys(const float* keys, size_t n, const VectorBlock& block, size_t begin, TopK& top) {
+  for (size_t i = 0; i < n; i += kKeysTogether) {
+    const size_t end = std::min(i + kKeysTogether, n);
+    if (end - i == kKeysTogether && !AnyBefore(keys + i, HitKey(top.bound()))) continue;
+    for (size_t j = i; j < end; ++j) {
+      if (!(keys[j] > HitKey(top.bound()))) top.Add(PackHit(keys[j], block.RowOf(begin + j)));
+    }
+  }
+}
+
 void ScanDense(const SearchJob& job, const VectorBlock& block, std::span<Scanning> queries) {
   std::vector<float>& keys = job.scratch.keys;
   const size_t batch = job.pacer.batch();
@@ -22,7 +51,7 @@ void ScanDense(const SearchJob& job, const VectorBlock& block, std::span<Scannin
     const size_t n = std::min(batch, block.count - begin);
     for (Scanning& query : queries) {
       query.scorer.Block(begin, n, keys.data());
-      for (size_t i = 0; i < n; ++i) query.top.Add(PackHit(keys[i], block.RowOf(begin + i)));
+      AddKeys(keys.data(), n, block, begin, query.top);
       if (!job.pacer.Spend(n)) return;
     }
   }
@@ -137,8 +166,8 @@ Status ScanBatch(const ScanTask& task, const QuerySet& queries, std::span<const 
       scanning.push_back({scorers[i], TopK(k, task.window, buffers[i].hits)});
     }
     if (k > 0) {
-      const SearchJob job{task.params, task.filter,  task.window, task.survivors,
-                          scorers[0],  task.pacer, task.scratch};
+      const SearchJob job{task.params, task.filter, task.window, task.survivors,
+                          scorers[0],  task.pacer,  task.scratch};
       KITE_RETURN_IF_ERROR(Scan(job, blocks, scanning));
     }
     for (size_t i = 0; i < n; ++i) {

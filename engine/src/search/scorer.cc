@@ -112,11 +112,18 @@ float Scorer::Cosine(float dot, uint32_t id) const {
 }
 
 void Scorer::Clean(size_t n, float* keys) const {
-  if (LargerIsBetter(metric_)) {
-    for (size_t i = 0; i < n; ++i) keys[i] = CleanKey(0.0F - keys[i]);
-  } else {
-    for (size_t i = 0; i < n; ++i) keys[i] = CleanKey(keys[i]);
+  using Floats = float __attribute__((vector_size(16)));
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const bool negate = LargerIsBetter(metric_);
+  size_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    Floats four;
+    std::memcpy(&four, keys + i, sizeof(four));
+    if (negate) four = 0.0F - four;
+    four = four == four ? four + 0.0F : Floats{} + kInfinity;
+    std::memcpy(keys + i, &four, sizeof(four));
   }
+  for (; i < n; ++i) keys[i] = CleanKey(negate ? 0.0F - keys[i] : keys[i]);
 }
 
 void Scorer::CopyQuery(float* out) const {
