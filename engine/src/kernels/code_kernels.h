@@ -95,8 +95,9 @@ void NeonFastScan(const uint8_t* block, const uint8_t* lut, size_t groups, uint3
 #if defined(__x86_64__)
 extern const CodeKernels kAvx2CodeKernels;
 extern const CodeKernels kAvx512CodeKernels;
-// A faster kernel of an extension of AVX-512.
+// Faster kernels of extensions of AVX-512.
 void VbmiByteScan(const uint8_t* block, const uint8_t* lut, size_t groups, uint32_t* sums);
+void VnniPlaneScan(const uint8_t* block, const uint8_t* lut, size_t groups, uint32_t* sums);
 #endif
 
 }  // namespace kite::engine

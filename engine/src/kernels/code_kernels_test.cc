@@ -119,7 +119,7 @@ TEST_P(CodeKernelsTest, DotsDecodeAsDocumented) {
 }
 
 TEST_P(CodeKernelsTest, PlaneScanWeighsThreeScans) {
-  for (const size_t groups : {0, 1, 16, 96, 300}) {
+  for (const size_t groups : {0, 1, 3, 16, 34, 96, 300}) {
     const std::vector<uint8_t> block = RandomBytes(3 * 16 * groups, groups);
     const std::vector<uint8_t> lut = RandomBytes(16 * groups, groups + 1);
     uint32_t sums[kCodeBlockRows];

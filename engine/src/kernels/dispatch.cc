@@ -10,6 +10,7 @@ namespace {
 
 bool HasVnni() { return __builtin_cpu_supports("avx512vnni"); }
 bool HasBf16() { return __builtin_cpu_supports("avx512bf16"); }
+bool HasVbmi() { return __builtin_cpu_supports("avx512vbmi"); }
 bool HasVbmi2() { return __builtin_cpu_supports("avx512vbmi2"); }
 bool HasVpopcnt() { return __builtin_cpu_supports("avx512vpopcntdq"); }
 
@@ -31,7 +32,8 @@ Kernels MakeExtendedKernels() {
 
 CodeKernels MakeExtendedCodeKernels() {
   CodeKernels kernels = kAvx512CodeKernels;
-  if (__builtin_cpu_supports("avx512vbmi")) kernels.byte_scan = VbmiByteScan;
+  if (HasVbmi()) kernels.byte_scan = VbmiByteScan;
+  if (HasVbmi() && HasVnni()) kernels.plane_scan = VnniPlaneScan;
   return kernels;
 }
 
