@@ -57,7 +57,8 @@ HnswBuilder::~HnswBuilder() = default;
 size_t HnswBuilder::EstimateBytes(size_t count, uint32_t m, size_t ef_construction,
                                   size_t threads) {
   const size_t ef = std::min(ef_construction, count);
-  const size_t worker = count / 8 + 4 * ef * sizeof(Hit) + 32 * m * sizeof(uint32_t) + 4096;
+  const size_t worker =
+      count / 8 + count / 16 + 4 * ef * sizeof(Hit) + 32 * m * sizeof(uint32_t) + 4096;
   return count + std::max(threads * worker, worker + EstimateConnectBytes(count));
 }
 

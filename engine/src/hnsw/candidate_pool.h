@@ -31,7 +31,7 @@ class CandidatePool {
     const uint64_t entry = PackHit(key, node << 1);
     if (size_ == capacity_ && entry > entries_[size_ - 1]) return false;
     uint64_t* const begin = entries_.data();
-    uint64_t* const at = std::upper_bound(begin, begin + size_, entry);
+    uint64_t* const at = begin + CountTo(entry);
     std::memmove(at + 1, at, static_cast<size_t>(begin + size_ - at) * sizeof(uint64_t));
     *at = entry;
     if (size_ < capacity_) ++size_;
@@ -59,6 +59,18 @@ class CandidatePool {
   [[nodiscard]] float worst_key() const { return key(size_ - 1); }
 
  private:
+  /// How many entries are not above this one. Without branches: no CPU foresees where a candidate
+  /// belongs.
+  [[nodiscard]] size_t CountTo(uint64_t entry) const {
+    const uint64_t* at = entries_.data();
+    for (size_t n = size_; n > 0;) {
+      const size_t half = (n + 1) / 2;
+      at += at[half - 1] <= entry ? half : 0;
+      n -= half;
+    }
+    return static_cast<size_t>(at - entries_.data());
+  }
+
   std::vector<uint64_t> entries_;
   size_t capacity_ = 0;
   size_t size_ = 0;

@@ -70,15 +70,8 @@ void NeighborWalk::Expand(uint32_t node) {
     uint32_t* const ids = buffers_.beam_ids.data() + open_;
     const size_t n =
         kernels_.estimate(query_, group, links + g * kGroupSlots, key, bound_, keys, ids);
-    size_t fresh = 0;
-    for (size_t i = 0; i < n; ++i) {
-      const uint32_t id = ids[i];
-      if (id >= layer_.size || !buffers_.visited.Insert(id)) continue;
-      ids[fresh] = id;
-      keys[fresh] = keys[i];
-      buffers_.seen_keys[seen_ + fresh] = keys[i];
-      ++fresh;
-    }
+    const size_t fresh = buffers_.visited.KeepNew(ids, keys, n, layer_.size);
+    std::copy_n(keys, fresh, buffers_.seen_keys.data() + seen_);
     open_ += fresh;
     seen_ += fresh;
   }

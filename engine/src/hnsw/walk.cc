@@ -1,17 +1,20 @@
 #include "hnsw/walk.h"
 
+#include <algorithm>
+
 namespace kite::engine {
 
 size_t GraphWalk::ScoreNeighbors(const GraphLayer& layer, uint32_t position, bool all) {
   std::vector<uint32_t>& positions = buffers_.positions;
-  positions.clear();
+  positions.resize(std::max<size_t>(positions.size(), layer.degree));
   const uint32_t* const links = layer.LinksOf(position);
+  size_t n = 0;
   for (uint32_t i = 0; i < layer.degree; ++i) {
     const uint32_t neighbor = ReadLink(links + i);
     if (neighbor >= layer.size) break;
-    if (all || buffers_.visited.Insert(neighbor)) positions.push_back(neighbor);
+    positions[n] = neighbor;
+    n += all || buffers_.visited.Insert(neighbor) ? 1 : 0;
   }
-  const size_t n = positions.size();
   const uint32_t* ids = positions.data();
   if (layer.nodes != nullptr) {
     buffers_.ids.resize(n);
