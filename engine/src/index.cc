@@ -124,6 +124,13 @@ bool KeepsVectorsOnDisk(std::string_view index_type) {
   return index_type == IndexTypeName(IndexType::kDiskann);
 }
 
+bool RanksByVectors(std::string_view index_type) {
+  constexpr IndexType kTypes[] = {IndexType::kHnsw,  IndexType::kIvfFlat,   IndexType::kIvfSq8,
+                                  IndexType::kIvfPq, IndexType::kIvfRabitq, IndexType::kScann};
+  return std::any_of(std::begin(kTypes), std::end(kTypes),
+                     [&](IndexType type) { return index_type == IndexTypeName(type); });
+}
+
 Result<std::unique_ptr<Index>> MakeScan(const Context& context, Metric metric,
                                         const VectorSource& vectors) {
   if (vectors.type == VectorType::kSparse) {

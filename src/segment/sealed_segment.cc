@@ -121,7 +121,8 @@ Result<std::shared_ptr<const VectorFile>> SealedSegment::Impl::OpenVectors(
   const std::lock_guard lock(mutex);
   VectorState& state = vectors[field.id];
   if (!state.file) {
-    KITE_ASSIGN_OR_RETURN(state.file, VectorFile::Open(Context(), *objects, meta, field));
+    KITE_ASSIGN_OR_RETURN(
+        state.file, VectorFile::Open(Context(), *objects, meta, field, engine::LoadMode::kMap));
   }
   return state.file;
 }
@@ -286,10 +287,15 @@ Status SealedSegment::LoadIndex(const Context& context, const VectorIndexMeta& i
   KITE_ASSIGN_OR_RETURN(const model::FieldSchema* schema, impl_->VectorField(index_meta.field));
   auto loaded = std::make_shared<LoadedIndex>();
   loaded->meta = index_meta;
-  KITE_ASSIGN_OR_RETURN(loaded->vectors, impl_->OpenVectors(*schema));
   KITE_ASSIGN_OR_RETURN(loaded->file, MapFile(context, *impl_->objects, index_meta.file));
   const std::string_view bytes = loaded->file->bytes();
   if (bytes.size() < kResidentBytesMin) mode = engine::LoadMode::kMap;
+  if (mode == engine::LoadMode::kResident && engine::RanksByVectors(index_meta.index_type)) {
+    KITE_ASSIGN_OR_RETURN(loaded->vectors,
+                          VectorFile::Open(context, *impl_->objects, impl_->meta, *schema, mode));
+  } else {
+    KITE_ASSIGN_OR_RETURN(loaded->vectors, impl_->OpenVectors(*schema));
+  }
   Result<std::unique_ptr<engine::Index>> index =
       engine::Load(bytes, loaded->vectors->source(), mode, loaded->file->path());
   if (!index.ok()) return index.status().WithContext(index_meta.file.key);
@@ -302,6 +308,7 @@ Status SealedSegment::LoadIndex(const Context& context, const VectorIndexMeta& i
   if (mode == engine::LoadMode::kResident && !reads_file) loaded->file.reset();
   const std::lock_guard lock(impl_->mutex);
   VectorState& state = impl_->vectors[index_meta.field];
+  state.file = loaded->vectors;
   state.loaded = std::move(loaded);
   state.scans.clear();
   return {};
@@ -309,7 +316,10 @@ Status SealedSegment::LoadIndex(const Context& context, const VectorIndexMeta& i
 
 void SealedSegment::DropIndex(model::FieldId field) {
   const std::lock_guard lock(impl_->mutex);
-  impl_->vectors[field].loaded.reset();
+  VectorState& state = impl_->vectors[field];
+  state.loaded.reset();
+  // Mapped again when it is needed.
+  if (state.scans.empty()) state.file.reset();
 }
 
 bool SealedSegment::HasIndex(model::FieldId field, model::IndexId index) const {

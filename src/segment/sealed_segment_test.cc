@@ -280,18 +280,23 @@ TEST(SealedSegmentTest, StatisticsAndScalarIndexes) {
                                                          StatusSubject::kIndex));
 }
 
-TEST(SealedSegmentTest, IndexesAreLoadedReplacedAndDropped) {
-  const Sealed sealed(SmallSchema(), {2000});
+/// An HNSW index of kVector, saved and not loaded.
+VectorIndexMeta BuildIndex(const Sealed& sealed) {
   InlineExecutor executor;
   const engine::BuildSpec spec{.index_type = "HNSW", .metric = engine::Metric::kL2, .params = {}};
   const auto source = sealed.segment->Vectors(kVector);
-  ASSERT_TRUE(source.ok());
+  EXPECT_TRUE(source.ok());
   const auto built = engine::Build(Context(), spec, *source, executor, nullptr);
-  ASSERT_TRUE(built.ok()) << built.status();
+  EXPECT_TRUE(built.ok()) << built.status();
   auto writer = ChecksummedWriter::Open(Context(), *sealed.objects, "segments/1/9/index_5.bin");
-  ASSERT_TRUE(
+  EXPECT_TRUE(
       (*built)->Save([&](std::string_view bytes) { return (*writer)->Append(bytes); }).ok());
-  VectorIndexMeta index{kVector, model::IndexId(5), "HNSW", *(*writer)->Finish()};
+  return {kVector, model::IndexId(5), "HNSW", *(*writer)->Finish()};
+}
+
+TEST(SealedSegmentTest, IndexesAreLoadedReplacedAndDropped) {
+  const Sealed sealed(SmallSchema(), {2000});
+  const VectorIndexMeta index = BuildIndex(sealed);
   const size_t memory = sealed.segment->memory_bytes();
   const Status loaded = sealed.segment->LoadIndex(Context(), index, engine::LoadMode::kMap);
   ASSERT_TRUE(loaded.ok()) << loaded;
@@ -313,6 +318,31 @@ TEST(SealedSegmentTest, IndexesAreLoadedReplacedAndDropped) {
   ASSERT_TRUE((*copy)->Finish().ok());
   EXPECT_FALSE(other.segment->LoadIndex(Context(), index, engine::LoadMode::kMap).ok())
       << "an index of another segment";
+}
+
+TEST(SealedSegmentTest, AResidentIndexHasItsVectorsInMemory) {
+  // Index and vectors have some MB each: smaller ones stay mapped.
+  constexpr uint32_t kLong = 1024;
+  constexpr size_t kCount = 4000;
+  const Sealed sealed(SmallSchema(kLong), {kCount});
+  const VectorIndexMeta index = BuildIndex(sealed);
+  const auto mapped = sealed.segment->Vectors(kVector);
+  ASSERT_TRUE(mapped.ok());
+  const std::vector<std::byte> vectors(mapped->data, mapped->data + kCount * kLong * sizeof(float));
+  const auto search = [&](uint64_t number) {
+    return SearchRows(*sealed.segment, *sealed.schema, kVector, number, 1, At(100));
+  };
+  for (int times = 0; times < 2; ++times) {
+    const Status loaded = sealed.segment->LoadIndex(Context(), index, engine::LoadMode::kResident);
+    ASSERT_TRUE(loaded.ok()) << loaded;
+    const auto copied = sealed.segment->Vectors(kVector);
+    ASSERT_TRUE(copied.ok());
+    EXPECT_NE(copied->data, mapped->data);
+    EXPECT_TRUE(std::equal(vectors.begin(), vectors.end(), copied->data));
+    EXPECT_EQ(search(1234), Rows{1234});
+    sealed.segment->DropIndex(kVector);
+    EXPECT_EQ(search(1234), Rows{1234});
+  }
 }
 
 TEST(SealedSegmentTest, SearchOfFewerRowsThanThereAre) {

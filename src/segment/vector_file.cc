@@ -1,7 +1,9 @@
 #include "segment/vector_file.h"
 
 #include <algorithm>
+#include <cstring>
 
+#include "base/aligned_memory.h"
 #include "segment/checksummed_file.h"
 #include "segment/file_header.h"
 
@@ -141,10 +143,46 @@ Status WriteVectors(const Context& context, store::ObjectStore& objects, const s
   return {};
 }
 
+namespace {
+
+/// Smaller files would not lie on huge pages.
+constexpr size_t kCopiedBytesMin = size_t{4} << 20;
+
+class MemoryView final : public store::ObjectView {
+ public:
+  MemoryView(AlignedBytes memory, size_t size) : memory_(std::move(memory)), size_(size) {}
+  [[nodiscard]] std::string_view bytes() const override {
+    return {reinterpret_cast<const char*>(memory_.get()), size_};
+  }
+
+ private:
+  AlignedBytes memory_;
+  size_t size_;
+};
+
+/// The view itself when it is small or when there is no memory for a copy.
+Result<std::shared_ptr<const store::ObjectView>> CopyToMemory(
+    const Context& context, std::shared_ptr<const store::ObjectView> view) {
+  constexpr size_t kPiece = size_t{16} << 20;
+  const std::string_view bytes = view->bytes();
+  AlignedBytes memory =
+      bytes.size() < kCopiedBytesMin ? AlignedBytes() : AllocateAligned(bytes.size());
+  if (memory == nullptr) return view;
+  for (size_t begin = 0; begin < bytes.size(); begin += kPiece) {
+    KITE_RETURN_IF_ERROR(context.Check());
+    const std::string_view piece = bytes.substr(begin, kPiece);
+    std::memcpy(memory.get() + begin, piece.data(), piece.size());
+  }
+  return std::make_shared<MemoryView>(std::move(memory), bytes.size());
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const VectorFile>> VectorFile::Open(const Context& context,
                                                            store::ObjectStore& objects,
                                                            const SegmentMeta& meta,
-                                                           const model::FieldSchema& field) {
+                                                           const model::FieldSchema& field,
+                                                           engine::LoadMode mode) {
   auto result = std::make_shared<VectorFile>();
   engine::VectorSource& source = result->source_;
   source.type = static_cast<engine::VectorType>(field.type);  // Milvus's numbers in both
@@ -160,6 +198,9 @@ Result<std::shared_ptr<const VectorFile>> VectorFile::Open(const Context& contex
     return result;
   }
   KITE_ASSIGN_OR_RETURN(result->data_, MapFile(context, objects, *file));
+  if (mode == engine::LoadMode::kResident) {
+    KITE_ASSIGN_OR_RETURN(result->data_, CopyToMemory(context, std::move(result->data_)));
+  }
   const FileMeta* rows = FindFile(meta, VectorRowsFileName(field.id));
   KITE_RETURN_IF_ERROR(IsSparse(field.type)
                            ? result->MapSparse(*file, meta.rows)

@@ -37,12 +37,14 @@ Status WriteVectors(const Context& context, store::ObjectStore& objects, const s
 
 class VectorFile {
  public:
-  /// Maps the field's files. A segment without them (older than the field) has only nulls.
-  /// Corruption(Segment) or NotFound(Object) names the object.
+  /// Maps the field's files; kResident: copies large ones into memory on huge pages, where there is
+  /// room. A segment without them (older than the field) has only nulls. Corruption(Segment) or
+  /// NotFound(Object) names the object.
   static Result<std::shared_ptr<const VectorFile>> Open(const Context& context,
                                                         store::ObjectStore& objects,
                                                         const SegmentMeta& meta,
-                                                        const model::FieldSchema& field);
+                                                        const model::FieldSchema& field,
+                                                        engine::LoadMode mode);
 
   /// With nulls in every row: count == 0 and rows > 0, or no entries.
   [[nodiscard]] const engine::VectorSource& source() const { return source_; }

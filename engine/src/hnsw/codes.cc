@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "search/hit.h"
-
 namespace kite::engine {
 namespace {
 
@@ -51,12 +49,12 @@ Result<Codes> Codes::Encode(const Context& context, const Vectors& vectors, Metr
   const size_t dim = vectors.dim();
   const size_t count = vectors.count();
   Codes codes;
-  KITE_ASSIGN_OR_RETURN(codes.codes_, Array<int8_t>::Allocate(count * dim));
-  KITE_ASSIGN_OR_RETURN(codes.terms_, Array<CodeTerms>::Allocate(count));
+  KITE_ASSIGN_OR_RETURN(codes.codes_, NodeRows::Allocate(count, dim));
+  KITE_ASSIGN_OR_RETURN(codes.terms_, NodeRows::Allocate(count, sizeof(CodeTerms)));
   const std::vector<float> mean = MeanOf(vectors, metric);
   KITE_ASSIGN_OR_RETURN(codes.mean_, Array<float>::Copy(mean));
-  int8_t* const bytes = codes.codes_.mutable_data();
-  CodeTerms* const terms = codes.terms_.mutable_data();
+  auto* const bytes = reinterpret_cast<int8_t*>(codes.codes_.mutable_data());
+  auto* const terms = reinterpret_cast<CodeTerms*>(codes.terms_.mutable_data());
   const size_t tasks = (count + kVectorsPerTask - 1) / kVectorsPerTask;
   KITE_RETURN_IF_ERROR(ParallelFor(executor, tasks, 1, [&](size_t task) {
     std::vector<float> values(dim);
@@ -72,21 +70,21 @@ Result<Codes> Codes::Encode(const Context& context, const Vectors& vectors, Metr
   return codes;
 }
 
-Result<Codes> Codes::Load(const IndexFileReader& reader, LoadMode mode) {
+Result<Codes> Codes::Load(const IndexFileReader& reader, LoadMode mode, LoadMode rows_mode) {
   const uint64_t count = reader.header().count;
   const uint64_t dim = reader.header().dim;
   Codes codes;
   KITE_ASSIGN_OR_RETURN(codes.codes_,
-                        reader.Read<int8_t>(SectionId::kGraphCodes, count * dim, mode));
-  KITE_ASSIGN_OR_RETURN(codes.terms_,
-                        reader.Read<CodeTerms>(SectionId::kGraphCodeTerms, count, mode));
+                        NodeRows::Read(reader, SectionId::kGraphCodes, count, dim, rows_mode));
+  KITE_ASSIGN_OR_RETURN(codes.terms_, NodeRows::Read(reader, SectionId::kGraphCodeTerms, count,
+                                                     sizeof(CodeTerms), rows_mode));
   KITE_ASSIGN_OR_RETURN(codes.mean_, reader.Read<float>(SectionId::kGraphCodeMean, dim, mode));
   return codes;
 }
 
 void Codes::AddSections(IndexFileWriter& writer) const {
-  writer.Add(SectionId::kGraphCodes, codes_.span());
-  writer.Add(SectionId::kGraphCodeTerms, terms_.span());
+  codes_.AddTo(writer, SectionId::kGraphCodes);
+  terms_.AddTo(writer, SectionId::kGraphCodeTerms);
   writer.Add(SectionId::kGraphCodeMean, mean_.span());
 }
 
@@ -125,12 +123,9 @@ CodeScorer::CodeScorer(const Codes& codes, Metric metric, const float* query,
 }
 
 void CodeScorer::Ids(const uint32_t* ids, size_t n, float* keys) const {
-  dot_.ids(query_, codes_.data(), ids, n, codes_.dim(), keys);
-  for (size_t i = 0; i < n; ++i) {
-    const CodeTerms& other = codes_.terms(ids[i]);
-    keys[i] = CleanKey(base_ + square_weight_ * other.square - mean_weight_ * other.mean_dot -
-                       dot_weight_ * other.scale * keys[i]);
-  }
+  const NodeRows& codes = codes_.codes();
+  dot_.ids(query_, codes.data(), codes.stride(), ids, n, codes_.dim(), keys);
+  for (size_t i = 0; i < n; ++i) keys[i] = KeyOf(ids[i], keys[i]);
 }
 
 float CodeScorer::Error(uint32_t id) const {

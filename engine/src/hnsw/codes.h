@@ -13,8 +13,10 @@
 #include <vector>
 
 #include "base/executor.h"
+#include "hnsw/node_rows.h"
 #include "hnsw/node_scorer.h"
-#include "io/index_file.h"
+#include "kernels/kernels.h"
+#include "search/hit.h"
 #include "search/prefetch.h"
 #include "search/vectors.h"
 
@@ -33,8 +35,9 @@ class Codes {
   /// it.
   static Result<Codes> Encode(const Context& context, const Vectors& vectors, Metric metric,
                               Executor& executor);
-  /// From a file, bounded by the header's count and dim. Corruption when sections do not fit.
-  static Result<Codes> Load(const IndexFileReader& reader, LoadMode mode);
+  /// From a file, bounded by the header's count and dim. Corruption when sections do not fit. What
+  /// there is of every node is loaded by `rows_mode`.
+  static Result<Codes> Load(const IndexFileReader& reader, LoadMode mode, LoadMode rows_mode);
   void AddSections(IndexFileWriter& writer) const;
 
   static size_t EstimateBytes(size_t count, uint32_t dim);
@@ -44,15 +47,19 @@ class Codes {
 
   [[nodiscard]] uint32_t dim() const { return static_cast<uint32_t>(mean_.size()); }
   [[nodiscard]] const int8_t* code(uint32_t id) const {
-    return codes_.data() + static_cast<size_t>(id) * mean_.size();
+    return reinterpret_cast<const int8_t*>(codes_.row(id));
   }
-  [[nodiscard]] const CodeTerms& terms(uint32_t id) const { return terms_[id]; }
-  [[nodiscard]] const int8_t* data() const { return codes_.data(); }
+  [[nodiscard]] const CodeTerms& terms(uint32_t id) const {
+    return *reinterpret_cast<const CodeTerms*>(terms_.row(id));
+  }
+  [[nodiscard]] NodeRows& codes() { return codes_; }
+  [[nodiscard]] const NodeRows& codes() const { return codes_; }
+  [[nodiscard]] NodeRows& terms() { return terms_; }
   [[nodiscard]] std::span<const float> mean() const { return mean_.span(); }
 
  private:
-  Array<int8_t> codes_;  ///< count x dim
-  Array<CodeTerms> terms_;
+  NodeRows codes_;  ///< int8[dim]
+  NodeRows terms_;  ///< CodeTerms
   Array<float> mean_;
 };
 
@@ -66,6 +73,9 @@ class CodeScorer final : public NodeScorer {
   CodeScorer(const Codes& codes, Metric metric, const float* query, std::vector<int8_t>& buffer);
 
   void Ids(const uint32_t* ids, size_t n, float* keys) const override;
+  [[nodiscard]] float One(uint32_t id) const {
+    return KeyOf(id, dot_.pair(query_, codes_.code(id), codes_.dim()));
+  }
   void PrefetchAll(const uint32_t* ids, size_t n) const override {
     for (size_t i = 0; i < n; ++i) Prefetch(ids[i]);
   }
@@ -87,6 +97,12 @@ class CodeScorer final : public NodeScorer {
   [[nodiscard]] float Error(uint32_t id) const;
 
  private:
+  [[nodiscard]] float KeyOf(uint32_t id, float dot) const {
+    const CodeTerms& other = codes_.terms(id);
+    return CleanKey(base_ + square_weight_ * other.square - mean_weight_ * other.mean_dot -
+                    dot_weight_ * other.scale * dot);
+  }
+
   const Codes& codes_;
   const Distance& dot_;
   const int8_t* query_;

@@ -73,28 +73,35 @@ Status Graph::AllocateLayers(size_t count, uint32_t m, uint32_t base_degree,
   meta_.assign(1, static_cast<uint32_t>(upper_sizes.size()));
   meta_.insert(meta_.end(), upper_sizes.begin(), upper_sizes.end());
   const size_t upper = std::accumulate(upper_sizes.begin(), upper_sizes.end(), size_t{0});
-  KITE_ASSIGN_OR_RETURN(links_, Array<uint32_t>::Allocate(count * base_degree));
+  KITE_ASSIGN_OR_RETURN(links_, NodeRows::Allocate(count, base_degree * sizeof(uint32_t)));
   KITE_ASSIGN_OR_RETURN(upper_nodes_, Array<uint32_t>::Allocate(upper));
   KITE_ASSIGN_OR_RETURN(upper_down_, Array<uint32_t>::Allocate(upper));
   KITE_ASSIGN_OR_RETURN(upper_links_, Array<uint32_t>::Allocate(upper * m));
-  std::fill_n(links_.mutable_data(), links_.size(), kNoLink);
+  static_assert(kNoLink == 0xFFFFFFFF);
+  std::fill_n(links_.mutable_data(), links_.bytes(), uint8_t{0xFF});
   std::fill_n(upper_links_.mutable_data(), upper_links_.size(), kNoLink);
   SetViews(count, base_degree, m);
   return {};
 }
 
 void Graph::SetViews(size_t count, uint32_t base_degree, uint32_t m) {
-  layers_.assign(1,
-                 {.links = links_.data(), .degree = base_degree, .size = static_cast<uint32_t>(count)});
+  layers_.assign(1, {.degree = base_degree, .size = static_cast<uint32_t>(count)});
+  SetBase();
   size_t begin = 0;
   for (size_t i = 1; i < meta_.size(); ++i) {
     layers_.push_back({.links = upper_links_.data() + begin * m,
                        .degree = m,
+                       .stride = m,
                        .size = meta_[i],
                        .nodes = upper_nodes_.data() + begin,
                        .down = upper_down_.data() + begin});
     begin += meta_[i];
   }
+}
+
+void Graph::SetBase() {
+  layers_[0].links = reinterpret_cast<const uint32_t*>(links_.data());
+  layers_[0].stride = static_cast<uint32_t>(links_.stride() / sizeof(uint32_t));
 }
 
 Result<Graph> Graph::LoadUpper(const IndexFileReader& reader, uint32_t m, LoadMode mode) {
@@ -131,20 +138,21 @@ Result<Graph> Graph::LoadUpper(const IndexFileReader& reader, uint32_t m, LoadMo
   return graph;
 }
 
-Result<Graph> Graph::Load(const IndexFileReader& reader, uint32_t m, LoadMode mode) {
+Result<Graph> Graph::Load(const IndexFileReader& reader, uint32_t m, LoadMode mode,
+                          LoadMode links_mode) {
   KITE_ASSIGN_OR_RETURN(Graph graph, LoadUpper(reader, m, mode));
   const uint64_t count = reader.header().count;
   // Files of the first version have 2M links per node.
   const uint64_t links = reader.Size(SectionId::kGraphLinks) / sizeof(uint32_t);
   const uint32_t degree = links == count * BaseDegree(m) ? BaseDegree(m) : 2 * m;
-  KITE_ASSIGN_OR_RETURN(graph.links_,
-                        reader.Read<uint32_t>(SectionId::kGraphLinks, count * degree, mode));
+  KITE_ASSIGN_OR_RETURN(graph.links_, NodeRows::Read(reader, SectionId::kGraphLinks, count,
+                                                     degree * sizeof(uint32_t), links_mode));
   graph.SetViews(count, degree, m);
   return graph;
 }
 
 void Graph::AddSections(IndexFileWriter& writer) const {
-  writer.Add(SectionId::kGraphLinks, links_.span());
+  links_.AddTo(writer, SectionId::kGraphLinks);
   AddUpperSections(writer);
 }
 
@@ -181,9 +189,9 @@ void Graph::SetTwins(const std::vector<Twin>& twins) {
 }
 
 uint32_t* Graph::MutableLinks(size_t level, uint32_t position) {
+  if (level == 0) return reinterpret_cast<uint32_t*>(links_.mutable_row(position));
   const size_t offset =
       static_cast<size_t>(layers_[level].LinksOf(position) - layers_[level].links);
-  if (level == 0) return links_.mutable_data() + offset;
   return upper_links_.mutable_data() + (layers_[level].links - upper_links_.data()) + offset;
 }
 

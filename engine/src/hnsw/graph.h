@@ -20,9 +20,8 @@
 #include <limits>
 #include <vector>
 
+#include "hnsw/node_rows.h"
 #include "hnsw/twins.h"
-#include "io/index_file.h"
-#include "search/array.h"
 
 namespace kite::engine {
 
@@ -33,8 +32,9 @@ inline constexpr uint32_t kTwinMark = uint32_t{1} << 31;
 
 /// A view of one layer.
 struct GraphLayer {
-  const uint32_t* links = nullptr;  ///< size x degree positions in this layer
+  const uint32_t* links = nullptr;  ///< of each node `degree` positions in this layer
   uint32_t degree = 0;
+  uint32_t stride = 0;  ///< from the links of one node to those of the next, in links
   uint32_t size = 0;
   const uint32_t* nodes =
       nullptr;  ///< position -> vector id, ascending; null in layer 0: the identity
@@ -44,7 +44,7 @@ struct GraphLayer {
     return nodes != nullptr ? nodes[position] : position;
   }
   [[nodiscard]] const uint32_t* LinksOf(uint32_t position) const {
-    return links + static_cast<size_t>(position) * degree;
+    return links + static_cast<size_t>(position) * stride;
   }
 };
 
@@ -73,8 +73,9 @@ class Graph {
   static Result<Graph> Create(size_t count, uint32_t m, uint64_t seed) {
     return Create(count, m, seed, BaseDegree(m));
   }
-  /// Corruption when an upper layer does not verify.
-  static Result<Graph> Load(const IndexFileReader& reader, uint32_t m, LoadMode mode);
+  /// Corruption when an upper layer does not verify. The links of layer 0 are loaded by `links_mode`.
+  static Result<Graph> Load(const IndexFileReader& reader, uint32_t m, LoadMode mode,
+                            LoadMode links_mode);
   void AddSections(IndexFileWriter& writer) const;
 
   /// The same without the links of layer 0, which then has none.
@@ -93,13 +94,17 @@ class Graph {
   [[nodiscard]] uint32_t* MutableLinks(size_t level, uint32_t position);
   [[nodiscard]] size_t memory_bytes() const;
 
+  /// The links of layer 0. After they were moved comes SetBase().
+  [[nodiscard]] NodeRows& base_links() { return links_; }
+  void SetBase();
+
  private:
   Status AllocateLayers(size_t count, uint32_t m, uint32_t base_degree,
                         const std::vector<uint32_t>& upper_sizes);
   void SetViews(size_t count, uint32_t base_degree, uint32_t m);
 
   std::vector<uint32_t> meta_;  ///< number of upper layers, then the size of each from layer 1 on
-  Array<uint32_t> links_;
+  NodeRows links_;
   Array<uint32_t> upper_nodes_;  ///< layer 1, then layer 2, ...; so the other two
   Array<uint32_t> upper_down_;
   Array<uint32_t> upper_links_;

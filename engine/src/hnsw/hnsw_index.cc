@@ -82,25 +82,41 @@ Result<std::unique_ptr<Index>> HnswIndex::Load(const IndexFileReader& reader, Ve
   const BuildSpec& spec = reader.header().spec;
   // Files of the first version have no codes: they are made anew.
   InlineExecutor executor;
+  // Walks by neighbour codes read all that there is of a node. Others read the codes of many nodes
+  // and the links of few, which then lie better apart.
+  const bool merges = mode == LoadMode::kResident && NeighborCodes::AreIn(reader);
+  const LoadMode rows_mode = merges ? LoadMode::kMap : mode;
   KITE_ASSIGN_OR_RETURN(
       Codes codes, reader.Size(SectionId::kGraphCodeMean) > 0
-                       ? Codes::Load(reader, mode)
+                       ? Codes::Load(reader, mode, rows_mode)
                        : Codes::Encode(Context(), vectors, spec.metric, executor));
-  KITE_ASSIGN_OR_RETURN(Graph graph, Graph::Load(reader, ValidInt(spec, kHnswM), mode));
+  KITE_ASSIGN_OR_RETURN(Graph graph, Graph::Load(reader, ValidInt(spec, kHnswM), mode, rows_mode));
   KITE_ASSIGN_OR_RETURN(NeighborCodes neighbors,
-                        NeighborCodes::Load(reader, codes, spec.metric, graph, mode));
+                        NeighborCodes::Load(reader, codes, spec.metric, graph, mode, rows_mode));
   KITE_ASSIGN_OR_RETURN(BitCodes bits,
                         BitCodes::Load(reader, codes, spec.metric, neighbors, mode));
-  return std::make_unique<HnswIndex>(spec, std::move(vectors), std::move(codes), std::move(graph),
-                                     std::move(neighbors), std::move(bits));
+  auto index = std::make_unique<HnswIndex>(spec, std::move(vectors), std::move(codes),
+                                           std::move(graph), std::move(neighbors), std::move(bits));
+  if (merges) KITE_RETURN_IF_ERROR(index->MergeNodes());
+  return index;
+}
+
+Status HnswIndex::MergeNodes() {
+  NodeRows* const rows[] = {&neighbors_.groups(), &graph_.base_links(), &codes_.terms(),
+                            &codes_.codes()};
+  KITE_ASSIGN_OR_RETURN(blocks_, NodeRows::Merge(rows));
+  graph_.SetBase();
+  return {};
 }
 
 size_t HnswIndex::EstimateStructureBytes(const BuildSpec& spec, size_t count, uint32_t dim) {
   const uint32_t m = ValidInt(spec, kHnswM);
-  return Codes::EstimateBytes(count, dim) + Graph::EstimateBytes(count, m) +
-         (IsLean(spec) ? 0
-                       : NeighborCodes::EstimateBytes(count, dim, Graph::BaseDegree(m)) +
-                             BitCodes::EstimateBytes(count, dim, Graph::BaseDegree(m)));
+  const uint32_t degree = Graph::BaseDegree(m);
+  const size_t bytes = Codes::EstimateBytes(count, dim) + Graph::EstimateBytes(count, m);
+  const size_t neighbors = IsLean(spec) ? 0 : NeighborCodes::EstimateBytes(count, dim, degree);
+  if (neighbors == 0) return bytes;
+  return bytes + neighbors + BitCodes::EstimateBytes(count, dim, degree) +
+         count * NodeRows::kBlockAlignment;
 }
 
 size_t HnswIndex::EstimatePeakBytes(const BuildSpec& spec, size_t count, uint32_t dim,

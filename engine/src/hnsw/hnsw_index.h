@@ -31,7 +31,7 @@ class HnswIndex final : public DenseIndex {
   Result<bool> Approximate(const SearchJob& job, size_t wanted) const override;
   [[nodiscard]] size_t StructureBytes() const override {
     return codes_.memory_bytes() + graph_.memory_bytes() + neighbors_.memory_bytes() +
-           bits_.memory_bytes();
+           bits_.memory_bytes() + blocks_.bytes();
   }
   void AddSections(IndexFileWriter& writer) const override {
     codes_.AddSections(writer);
@@ -40,6 +40,8 @@ class HnswIndex final : public DenseIndex {
     bits_.AddSections(writer);
   }
 
+  /// Moves what a walk reads of a node to one place.
+  Status MergeNodes();
   /// The hits inside a window, by a walk that keeps only what passes.
   Result<bool> SearchWindow(const SearchJob& job, const CodeScorer& scorer, size_t wanted) const;
   /// The best hits by a walk that does not look at the filter and reaches so far that enough of its
@@ -64,6 +66,7 @@ class HnswIndex final : public DenseIndex {
   [[nodiscard]] size_t EfOf(const SearchJob& job) const;
 
   uint32_t m_;
+  Array<uint8_t> blocks_;  ///< of an index in memory: what codes, graph and neighbours have of each node
   Codes codes_;
   Graph graph_;
   NeighborCodes neighbors_;  ///< empty: walks are on 8-bit codes

@@ -220,9 +220,16 @@ TEST(HnswNeighborCodesTest, SearchesFindWhatFlatFinds) {
       const auto found = MustSearch(*index, query.queries(), params);
       EXPECT_GE(Recall(metric, expected, found), 0.97) << MetricName(metric) << ", M=" << m;
       const std::string file = MustSave(*index);
-      const auto loaded = Load(file, base.source(), LoadMode::kMap);
-      ASSERT_TRUE(loaded.ok()) << loaded.status();
-      EXPECT_TRUE(SameHits(found, MustSearch(**loaded, query.queries(), params)));
+      for (const LoadMode mode : {LoadMode::kMap, LoadMode::kResident}) {
+        const auto loaded = Load(file, base.source(), mode);
+        ASSERT_TRUE(loaded.ok()) << loaded.status();
+        EXPECT_TRUE(SameHits(found, MustSearch(**loaded, query.queries(), params)));
+        EXPECT_EQ(MustSave(**loaded), file);
+        // In memory the rows of a node are one block, which is padded.
+        EXPECT_GE((*loaded)->memory_bytes(), index->memory_bytes());
+        EXPECT_LE((*loaded)->memory_bytes(),
+                  index->memory_bytes() + base.count() * NodeRows::kBlockAlignment);
+      }
     }
   }
 }

@@ -147,7 +147,7 @@ Result<NeighborCodes> NeighborCodes::Build(const Context& context, const Codes& 
   neighbor_codes.groups_per_node_ = layer.degree / kGroupSlots;
   const size_t group_bytes = GroupBytes(dims / 16);
   const size_t node_bytes = neighbor_codes.groups_per_node_ * group_bytes;
-  KITE_ASSIGN_OR_RETURN(neighbor_codes.groups_, Array<uint8_t>::Allocate(count * node_bytes));
+  KITE_ASSIGN_OR_RETURN(neighbor_codes.groups_, NodeRows::Allocate(count, node_bytes));
   neighbor_codes.projection_ = std::move(projection);
   neighbor_codes.SetMean(codes);
   // Bounds of both factors: |r| is at most twice the longest vector, weights are at most |r|.
@@ -233,22 +233,23 @@ GroupQuery NeighborCodes::Prepare(const CodeScorer& scorer, std::vector<float>& 
 }
 
 Result<NeighborCodes> NeighborCodes::Load(const IndexFileReader& reader, const Codes& vector_codes,
-                                          Metric metric, const Graph& graph, LoadMode mode) {
+                                          Metric metric, const Graph& graph, LoadMode mode,
+                                          LoadMode rows_mode) {
   const uint32_t degree = graph.layer(0).degree;
   NeighborCodes codes;
+  if (!AreIn(reader)) return codes;
   const uint64_t dims = reader.Size(SectionId::kGraphProjectionScale) / sizeof(float);
-  if (dims == 0) return codes;
-  if (dims % 16 != 0 || dims > kDimsMax || degree % kGroupSlots != 0) {
+  if (dims == 0 || dims % 16 != 0 || dims > kDimsMax || degree % kGroupSlots != 0) {
     return Status::Corruption(StatusSubject::kIndex,
                               "the index file is damaged: neighbour codes of " +
                                   std::to_string(dims) + " dimensions");
   }
   codes.groups_per_node_ = degree / kGroupSlots;
   KITE_ASSIGN_OR_RETURN(codes.projection_, Projection::Load(reader, dims, mode));
-  const uint64_t bytes =
-      reader.header().count * codes.groups_per_node_ * GroupBytes(dims / 16);
-  KITE_ASSIGN_OR_RETURN(codes.groups_,
-                        reader.Read<uint8_t>(SectionId::kGraphNeighborCodes, bytes, mode));
+  KITE_ASSIGN_OR_RETURN(
+      codes.groups_,
+      NodeRows::Read(reader, SectionId::kGraphNeighborCodes, reader.header().count,
+                     codes.groups_per_node_ * GroupBytes(dims / 16), rows_mode));
   KITE_ASSIGN_OR_RETURN(codes.units_,
                         reader.Read<float>(SectionId::kGraphNeighborUnits, 2, mode));
   codes.SetMean(vector_codes);
@@ -259,7 +260,7 @@ Result<NeighborCodes> NeighborCodes::Load(const IndexFileReader& reader, const C
 void NeighborCodes::AddSections(IndexFileWriter& writer) const {
   if (empty()) return;
   projection_.AddSections(writer);
-  writer.Add(SectionId::kGraphNeighborCodes, groups_.span());
+  groups_.AddTo(writer, SectionId::kGraphNeighborCodes);
   writer.Add(SectionId::kGraphNeighborUnits, units_.span());
 }
 

@@ -48,9 +48,13 @@ class NeighborCodes {
   /// neighbours differ in too many directions.
   static Result<NeighborCodes> Build(const Context& context, const Codes& codes, Metric metric,
                                      const Graph& graph, uint64_t seed, Executor& executor);
-  /// Empty when the file has none.
+  /// Empty when the file has none. The groups are loaded by `rows_mode`.
   static Result<NeighborCodes> Load(const IndexFileReader& reader, const Codes& codes,
-                                    Metric metric, const Graph& graph, LoadMode mode);
+                                    Metric metric, const Graph& graph, LoadMode mode,
+                                    LoadMode rows_mode);
+  [[nodiscard]] static bool AreIn(const IndexFileReader& reader) {
+    return reader.Size(SectionId::kGraphProjectionScale) > 0;
+  }
   void AddSections(IndexFileWriter& writer) const;
 
   static size_t EstimateBytes(size_t count, size_t dim, size_t degree);
@@ -66,8 +70,9 @@ class NeighborCodes {
   [[nodiscard]] size_t groups_per_node() const { return groups_per_node_; }
   /// The first group of a node; the others follow.
   [[nodiscard]] const uint8_t* groups(uint32_t node) const {
-    return groups_.data() + static_cast<size_t>(node) * node_bytes();
+    return groups_.row(node);
   }
+  [[nodiscard]] NodeRows& groups() { return groups_; }
   [[nodiscard]] size_t group_bytes() const { return GroupBytes(dims() / 16); }
   [[nodiscard]] size_t node_bytes() const { return groups_per_node_ * group_bytes(); }
   /// The nodes that walks begin at, in whole groups filled up with kNoLink, and their codes as
@@ -89,7 +94,7 @@ class NeighborCodes {
 
   Projection projection_;
   size_t groups_per_node_ = 0;
-  Array<uint8_t> groups_;
+  NodeRows groups_;
   Array<float> units_;  ///< of the factors a and b
   std::vector<uint32_t> entries_;
   std::vector<uint8_t> entry_groups_;

@@ -107,7 +107,7 @@ Result<std::unique_ptr<Index>> QuantizedHnsw::Build(const Context& context, cons
 Result<std::unique_ptr<Index>> QuantizedHnsw::Load(const IndexFileReader& reader, Vectors vectors,
                                                    LoadMode mode) {
   const BuildSpec& spec = reader.header().spec;
-  KITE_ASSIGN_OR_RETURN(Graph graph, Graph::Load(reader, ValidInt(spec, kHnswM), mode));
+  KITE_ASSIGN_OR_RETURN(Graph graph, Graph::Load(reader, ValidInt(spec, kHnswM), mode, mode));
   KITE_ASSIGN_OR_RETURN(
       CodesPtr codes,
       VectorCodes::Load(reader, CodesOf(spec), VectorCodes::Place::kFirst, mode));

@@ -87,7 +87,7 @@ std::string IndexFileWriter::EncodeHeader(std::vector<uint64_t>& offsets) const 
 
   uint64_t end = AlignUp(header_size);
   for (const Section& section : sections_) {
-    if (section.produce) end = AlignUp(end, kPageAlignment);
+    if (section.in_pages) end = AlignUp(end, kPageAlignment);
     offsets.push_back(end);
     end = AlignUp(end + section.size);
   }

@@ -94,9 +94,13 @@ class IndexFileWriter {
   }
   /// Hands bytes in order to its argument.
   using Produce = std::function<Status(const std::function<Status(std::string_view)>&)>;
-  /// A section of `size` bytes that are made while they are written; it begins at a multiple of 4096.
-  void AddPages(SectionId id, uint64_t size, Produce produce) {
+  /// A section of `size` bytes that are made while they are written.
+  void AddMade(SectionId id, uint64_t size, Produce produce) {
     if (size > 0) sections_.push_back({id, {}, size, std::move(produce)});
+  }
+  /// The same, beginning at a multiple of 4096.
+  void AddPages(SectionId id, uint64_t size, Produce produce) {
+    if (size > 0) sections_.push_back({id, {}, size, std::move(produce), true});
   }
   Status Write(const std::function<Status(std::string_view)>& write) const;
 
@@ -106,6 +110,7 @@ class IndexFileWriter {
     std::string_view bytes;
     uint64_t size;
     Produce produce = {};  ///< in place of bytes
+    bool in_pages = false;
   };
   [[nodiscard]] std::string EncodeHeader(std::vector<uint64_t>& offsets) const;
 

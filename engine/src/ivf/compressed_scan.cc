@@ -230,8 +230,9 @@ class IvfIndex::CompressedScan {
     const ByteQuery& query = buffers_.byte_query;
     const VectorMatrix& matrix = job_.scorer.matrix();
     float dots[kBatch];
-    ActiveKernels().int8_ip.ids(query.values.data(), lists_.byte_codes.data(), ids, n,
-                                buffers_.rotated.size(), dots);
+    const size_t dims = buffers_.rotated.size();
+    ActiveKernels().int8_ip.ids(query.values.data(), lists_.byte_codes.data(), dims, ids, n, dims,
+                                dots);
     for (size_t i = 0; i < n; ++i) {
       const float* const stored = lists_.byte_factors.data() + size_t{4} * ids[i];
       const ByteFactors of{{stored[0], stored[1], stored[2]}, stored[3]};

@@ -206,8 +206,8 @@ class IvfIndex::Probe {
     for (const Hit hit : ranked) ids.push_back(HitRow(hit));
     std::vector<float>& keys = job_.scratch.keys;
     keys.resize(ids.size());
-    CentroidDistance().ids(job_.scratch.query.data(), lists_.centroids.data(), ids.data(),
-                           ids.size(), index_.dim(), keys.data());
+    CentroidDistance().ids(job_.scratch.query.data(), lists_.centroids.data(), index_.dim(),
+                           ids.data(), ids.size(), index_.dim(), keys.data());
     AddRanked(ids.data(), keys.data(), ids.size());
     job_.pacer.Spend(ids.size() + lists_.size() / 16);
   }
@@ -392,7 +392,7 @@ class IvfIndex::Probe {
         positions[n] = candidates[numbers[n]].position;
       }
       if (n == 0) break;
-      ActiveKernels().int8_ip.ids(buffers_.byte_query.values.data(), lists_.byte_codes.data(),
+      ActiveKernels().int8_ip.ids(buffers_.byte_query.values.data(), lists_.byte_codes.data(), dims,
                                   positions, n, dims, dots);
       for (size_t j = 0; j < n; ++j) Narrow(candidates[numbers[j]], dots[j], upper);
       // Those that were looked at come to lie in front of the order that is still read.

@@ -20,9 +20,10 @@ struct Distance {
   float (*pair)(const void* a, const void* b, size_t dim);
   /// out[i] for the n rows of a contiguous block.
   void (*block)(const void* query, const void* rows, size_t n, size_t dim, float* out);
-  /// out[i] for row ids[i] of the matrix at `base`; the caller has bounded the ids.
-  void (*ids)(const void* query, const void* base, const uint32_t* ids, size_t n, size_t dim,
-              float* out);
+  /// out[i] for row ids[i] of the matrix at `base`, whose rows are `stride` elements apart; the
+  /// caller has bounded the ids.
+  void (*ids)(const void* query, const void* base, size_t stride, const uint32_t* ids, size_t n,
+              size_t dim, float* out);
 };
 
 struct Kernels {

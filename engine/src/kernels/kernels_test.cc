@@ -78,12 +78,12 @@ TEST_P(KernelsTest, OneBlockAndIdsGiveTheSameBits) {
     std::vector<float> block(kRows);
     std::vector<float> gathered(ids.size());
     kernels_->float32_l2.block(query, rows, kRows, dim, block.data());
-    kernels_->float32_l2.ids(query, rows, ids.data(), ids.size(), dim, gathered.data());
+    kernels_->float32_l2.ids(query, rows, dim, ids.data(), ids.size(), dim, gathered.data());
     for (size_t i = 0; i < ids.size(); ++i) EXPECT_EQ(gathered[i], block[ids[i]]) << "dim " << dim;
     for (size_t i = 0; i < kRows; ++i)
       EXPECT_EQ(kernels_->float32_l2.pair(query, rows + i * dim, dim), block[i]);
     kernels_->float32_ip.block(query, rows, kRows, dim, block.data());
-    kernels_->float32_ip.ids(query, rows, ids.data(), ids.size(), dim, gathered.data());
+    kernels_->float32_ip.ids(query, rows, dim, ids.data(), ids.size(), dim, gathered.data());
     for (size_t i = 0; i < ids.size(); ++i) EXPECT_EQ(gathered[i], block[ids[i]]) << "dim " << dim;
     for (size_t i = 0; i < kRows; ++i)
       EXPECT_EQ(kernels_->float32_ip.pair(query, rows + i * dim, dim), block[i]);

@@ -46,30 +46,31 @@ void Block(const void* query, const void* rows, size_t n, size_t dim, float* out
 /// Asks for the beginning of the next rows while the present ones are computed; the CPU's own prefetcher
 /// follows from there.
 template <class Type>
-inline void PrefetchRows(const Type* base, const uint32_t* ids, size_t n, size_t dim) {
+inline void PrefetchRows(const Type* base, const uint32_t* ids, size_t n, size_t stride) {
   for (size_t i = 0; i < n; ++i) {
-    const char* row = reinterpret_cast<const char*>(base + ids[i] * dim);
+    const char* row = reinterpret_cast<const char*>(base + ids[i] * stride);
     __builtin_prefetch(row);
     __builtin_prefetch(row + 64);
   }
 }
 
 template <class K>
-void Ids(const void* query, const void* base, const uint32_t* ids, size_t n, size_t dim,
-         float* out) {
+void Ids(const void* query, const void* base, size_t stride, const uint32_t* ids, size_t n,
+         size_t dim, float* out) {
   using Type = typename K::Type;
   const auto* q = static_cast<const Type*>(query);
   const auto* rows = static_cast<const Type*>(base);
   size_t i = 0;
   for (; i + kRowsAtATime <= n; i += kRowsAtATime) {
     const size_t ahead = n - i - kRowsAtATime;
-    PrefetchRows(rows, ids + i + kRowsAtATime, ahead < kRowsAtATime ? ahead : kRowsAtATime, dim);
-    const Type* const four[] = {rows + ids[i] * dim, rows + ids[i + 1] * dim,
-                                rows + ids[i + 2] * dim, rows + ids[i + 3] * dim};
+    PrefetchRows(rows, ids + i + kRowsAtATime, ahead < kRowsAtATime ? ahead : kRowsAtATime,
+                 stride);
+    const Type* const four[] = {rows + ids[i] * stride, rows + ids[i + 1] * stride,
+                                rows + ids[i + 2] * stride, rows + ids[i + 3] * stride};
     K::template Rows<kRowsAtATime>(q, four, dim, out + i);
   }
   for (; i < n; ++i) {
-    const Type* const row = rows + ids[i] * dim;
+    const Type* const row = rows + ids[i] * stride;
     K::template Rows<1>(q, &row, dim, out + i);
   }
 }

@@ -63,7 +63,7 @@ class TypedKernelsTest : public ::testing::TestWithParam<SimdLevel> {
     }
     const std::vector<uint32_t> ids = {6, 0, 3, 3, 5, 1};
     std::vector<float> gathered(ids.size());
-    distance.ids(sample.query(), sample.rows(), ids.data(), ids.size(), sample.dim,
+    distance.ids(sample.query(), sample.rows(), sample.dim, ids.data(), ids.size(), sample.dim,
                  gathered.data());
     for (size_t i = 0; i < ids.size(); ++i) EXPECT_EQ(gathered[i], block[ids[i]]) << sample.dim;
     return block;

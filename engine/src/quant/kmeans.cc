@@ -51,8 +51,8 @@ class Seeding {
       const size_t end = std::min(ids_.size(), (task + 1) * kPointsPerTask);
       const size_t begin = task * kPointsPerTask;
       float to_centroid[kPointsPerTask];
-      ActiveKernels().float32_l2.ids(centroid, points_, ids_.data() + begin, end - begin, dim_,
-                                     to_centroid);
+      ActiveKernels().float32_l2.ids(centroid, points_, dim_, ids_.data() + begin, end - begin,
+                                     dim_, to_centroid);
       for (size_t i = begin; i < end; ++i) {
         distances_[i] = std::min(distances_[i], to_centroid[i - begin]);
       }

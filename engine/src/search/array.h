@@ -4,25 +4,14 @@
 
 #include <cstddef>
 #include <cstring>
-#include <memory>
 #include <span>
 #include <string>
 #include <type_traits>
 
+#include "base/aligned_memory.h"
 #include "base/result.h"
 
 namespace kite::engine {
-
-namespace internal {
-struct AlignedDelete {
-  size_t alignment = 0;
-  void operator()(std::byte* bytes) const { ::operator delete(bytes, std::align_val_t{alignment}); }
-};
-using AlignedBytes = std::unique_ptr<std::byte, AlignedDelete>;
-
-/// Null when there is no memory. Not initialized.
-AlignedBytes AllocateAligned(size_t bytes);
-}  // namespace internal
 
 template <typename T>
   requires std::is_trivially_copyable_v<T>
@@ -61,7 +50,7 @@ class Array {
   static Result<Array> AllocateRaw(size_t n) {
     Array array;
     if (n == 0) return array;
-    array.owned_ = internal::AllocateAligned(n * sizeof(T));
+    array.owned_ = AllocateAligned(n * sizeof(T));
     if (array.owned_ == nullptr) {
       return Status::Exhausted(
           StatusSubject::kMemory,
@@ -72,7 +61,7 @@ class Array {
   }
 
   std::span<const T> view_;
-  internal::AlignedBytes owned_;
+  AlignedBytes owned_;
 };
 
 }  // namespace kite::engine

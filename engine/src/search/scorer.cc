@@ -156,7 +156,7 @@ void Scorer::Ids(const uint32_t* ids, size_t n, float* keys) const {
   if (minhash_.by_bands()) {
     for (size_t i = 0; i < n; ++i) keys[i] = SharesBand(matrix_.row(ids[i]));
   } else {
-    distance_.ids(query_, matrix_.data, ids, n, elements_, keys);
+    distance_.ids(query_, matrix_.data, elements_, ids, n, elements_, keys);
   }
   if (metric_ == Metric::kCosine) {
     for (size_t i = 0; i < n; ++i) keys[i] = Cosine(keys[i], ids[i]);

@@ -142,7 +142,7 @@ class Bench {
     return {.dim = base_.columns,
             .count = base_.rows,
             .rows = base_.rows,
-            .data = reinterpret_cast<const std::byte*>(base_.values.get())};
+            .data = reinterpret_cast<const std::byte*>(base_.values())};
   }
   [[nodiscard]] engine::QuerySet query(size_t q) const {
     return {reinterpret_cast<const std::byte*>(queries_.row(q)), 1};

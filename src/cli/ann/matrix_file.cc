@@ -4,7 +4,6 @@
 #include <bit>
 #include <charconv>
 #include <cstring>
-#include <new>
 #include <string_view>
 
 #include "base/coding.h"
@@ -16,7 +15,6 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "the files are little-endian");
 
-constexpr std::align_val_t kAlignment{64};
 constexpr uint64_t kPieceBytes = 4 << 20;
 /// Of a .npy file; what numpy writes for two dimensions has 128 bytes.
 constexpr uint64_t kHeaderBytesMax = 64 << 10;
@@ -168,8 +166,8 @@ template <typename T>
 Result<Matrix<T>> ReadRows(Disk& disk, const std::string& path, const Layout& layout) {
   Matrix<T> matrix{.rows = layout.rows, .columns = static_cast<uint32_t>(layout.columns)};
   const uint64_t bytes = layout.rows * layout.columns * sizeof(T);
-  matrix.values.reset(static_cast<T*>(::operator new[](bytes, kAlignment, std::nothrow)));
-  if (matrix.values == nullptr) {
+  matrix.memory = AllocateAligned(bytes);
+  if (matrix.memory == nullptr) {
     return Status::Exhausted(StatusSubject::kMemory, "no memory for the " + std::to_string(bytes) +
                                                          " bytes of '" + path + "'");
   }
@@ -189,20 +187,13 @@ Result<Matrix<T>> ReadRows(Disk& disk, const std::string& path, const Layout& la
                              std::to_string(begin + i) + " and " + std::to_string(matrix.columns) +
                              " before");
       }
-      Convert(layout, row + layout.row_header, matrix.values.get() + (begin + i) * layout.columns);
+      Convert(layout, row + layout.row_header, matrix.values() + (begin + i) * layout.columns);
     }
   }
   return matrix;
 }
 
 }  // namespace
-
-template <typename T>
-void Matrix<T>::Delete::operator()(T* values) const {
-  ::operator delete[](values, kAlignment);
-}
-template struct Matrix<float>;
-template struct Matrix<uint32_t>;
 
 Result<Matrix<float>> ReadVectors(Disk& disk, const std::string& path) {
   KITE_ASSIGN_OR_RETURN(const Layout layout, ReadLayout(disk, path));

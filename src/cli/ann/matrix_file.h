@@ -10,9 +10,9 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 
+#include "base/aligned_memory.h"
 #include "base/disk.h"
 
 namespace kite::cli {
@@ -20,18 +20,16 @@ namespace kite::cli {
 inline constexpr uint64_t kMatrixRowsMax = uint64_t{1} << 31;
 inline constexpr uint64_t kMatrixColumnsMax = 32768;
 
-/// Row-major and compact; `values` is 64-byte aligned.
+/// Row-major and compact; 64-byte aligned, on huge pages when it is large.
 template <typename T>
 struct Matrix {
-  struct Delete {
-    void operator()(T* values) const;
-  };
-
   size_t rows = 0;
   uint32_t columns = 0;
-  std::unique_ptr<T[], Delete> values;
+  AlignedBytes memory;
 
-  [[nodiscard]] const T* row(size_t i) const { return values.get() + i * columns; }
+  [[nodiscard]] T* values() { return reinterpret_cast<T*>(memory.get()); }
+  [[nodiscard]] const T* values() const { return reinterpret_cast<const T*>(memory.get()); }
+  [[nodiscard]] const T* row(size_t i) const { return values() + i * columns; }
 };
 
 /// Finite float32 vectors, at least one; float16 is converted. InvalidArgument names the file and

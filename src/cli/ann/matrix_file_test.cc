@@ -27,15 +27,15 @@ class MatrixFileTest : public ::testing::Test {
     const auto matrix = ReadVectors(*disk_, path);
     EXPECT_TRUE(matrix.ok()) << matrix.status();
     if (!matrix.ok()) return {};
-    EXPECT_EQ(reinterpret_cast<uintptr_t>(matrix->values.get()) % 64, 0);
-    return {matrix->values.get(), matrix->values.get() + matrix->rows * matrix->columns};
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(matrix->values()) % 64, 0);
+    return {matrix->values(), matrix->values() + matrix->rows * matrix->columns};
   }
   std::vector<uint32_t> Ids(const std::string& path, const std::string& bytes) {
     Write(path, bytes);
     const auto matrix = ReadIds(*disk_, path);
     EXPECT_TRUE(matrix.ok()) << matrix.status();
     if (!matrix.ok()) return {};
-    return {matrix->values.get(), matrix->values.get() + matrix->rows * matrix->columns};
+    return {matrix->values(), matrix->values() + matrix->rows * matrix->columns};
   }
   std::string ErrorOf(const std::string& path, const std::string& bytes) {
     Write(path, bytes);

@@ -150,6 +150,10 @@ size_t EstimateLoadBytes(const BuildSpec& spec, const VectorSource& vectors);
 /// for iterators and small segments: those need no memory.
 [[nodiscard]] bool KeepsVectorsOnDisk(std::string_view index_type);
 
+/// Searches by this type end with reads of single vectors of the source, all over it: with the
+/// vectors on huge pages they are faster.
+[[nodiscard]] bool RanksByVectors(std::string_view index_type);
+
 /// `progress` (may be empty) is told the share done, 0-1, from any thread.
 Result<std::unique_ptr<Index>> Build(const Context& context, const BuildSpec& spec,
                                      const VectorSource& vectors, Executor& executor,

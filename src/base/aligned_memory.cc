@@ -1,12 +1,10 @@
-#include "search/array.h"
-
-#include <new>
+#include "base/aligned_memory.h"
 
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
 
-namespace kite::engine::internal {
+namespace kite {
 
 namespace {
 constexpr size_t kCacheLine = 64;
@@ -25,4 +23,4 @@ AlignedBytes AllocateAligned(size_t bytes) {
   return AlignedBytes(memory, AlignedDelete{alignment});
 }
 
-}  // namespace kite::engine::internal
+}  // namespace kite
