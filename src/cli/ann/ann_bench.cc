@@ -240,6 +240,8 @@ Result<LoadedIndex> Bench::LoadFrom(const std::string& path) {
   }
   const bool reads_file = engine::KeepsVectorsOnDisk(loaded.index->type());
   if (options_.load == engine::LoadMode::kResident && !reads_file) loaded.file.reset();
+  // What reading files left behind is no memory of the index.
+  malloc_trim(0);
   return loaded;
 }
 
