@@ -52,15 +52,16 @@ struct Parts {
 };
 
 Result<Parts> LoadParts(const IndexFileReader& reader) {
+  constexpr LoadMode kMode = LoadMode::kResident;
   const BuildSpec& spec = reader.header().spec;
   const auto m = static_cast<uint32_t>(*IntParam(spec.params, kHnswM));
   Parts parts;
-  KITE_ASSIGN_OR_RETURN(parts.codes, Codes::Load(reader, LoadMode::kResident));
-  KITE_ASSIGN_OR_RETURN(parts.graph, Graph::Load(reader, m, LoadMode::kResident));
+  KITE_ASSIGN_OR_RETURN(parts.codes, Codes::Load(reader, kMode, kMode));
+  KITE_ASSIGN_OR_RETURN(parts.graph, Graph::Load(reader, m, kMode, kMode));
   KITE_ASSIGN_OR_RETURN(parts.neighbors, NeighborCodes::Load(reader, parts.codes, spec.metric,
-                                                             parts.graph, LoadMode::kResident));
+                                                             parts.graph, kMode, kMode));
   KITE_ASSIGN_OR_RETURN(parts.bits, BitCodes::Load(reader, parts.codes, spec.metric,
-                                                   parts.neighbors, LoadMode::kResident));
+                                                   parts.neighbors, kMode));
   return parts;
 }
 
