@@ -65,7 +65,7 @@ class CandidatePool {
     const uint64_t* at = entries_.data();
     for (size_t n = size_; n > 0;) {
       const size_t half = (n + 1) / 2;
-      at += at[half - 1] <= entry ? half : 0;
+      at += half & (size_t{0} - static_cast<size_t>(at[half - 1] <= entry));
       n -= half;
     }
     return static_cast<size_t>(at - entries_.data());

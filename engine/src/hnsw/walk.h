@@ -11,14 +11,26 @@
 
 namespace kite::engine {
 
+/// Neighbours of a node that are to be scored.
+struct WalkBatch {
+  std::vector<uint32_t> positions;  ///< the first `size`
+  std::vector<uint32_t> ids;        ///< their vectors, in layers where these differ
+  size_t size = 0;
+
+  [[nodiscard]] const uint32_t* IdsIn(const GraphLayer& layer) const {
+    return layer.nodes != nullptr ? ids.data() : positions.data();
+  }
+};
+
 /// Memory of walks, kept between them.
 struct WalkBuffers {
   CandidatePool pool;
   VisitedSet visited;
-  std::vector<Hit> heap;            ///< filtered walk: nodes to expand
-  std::vector<uint32_t> positions;  ///< neighbours of the node that is expanded
-  std::vector<uint32_t> ids;        ///< their vectors
-  std::vector<float> keys;
+  std::vector<Hit> heap;      ///< filtered walk: nodes to expand
+  WalkBatch gathered;
+  WalkBatch waiting;          ///< their vectors are being fetched
+  std::vector<uint32_t> ids;
+  std::vector<float> keys;    ///< of the batch that was scored last
   // Walks by neighbour codes (neighbor_walk.h).
   std::vector<float> projected;     ///< the query
   std::vector<uint8_t> tables;      ///< GroupQuery::tables and what aligns them
@@ -54,9 +66,10 @@ class GraphWalk {
   bool SearchFiltered(uint32_t entry, const WalkGoal& goal, const Accept& accept);
 
  private:
-  /// buffers.positions = the neighbours not visited before, buffers.keys = their keys. Their
-  /// number.
-  size_t ScoreNeighbors(const GraphLayer& layer, uint32_t position, bool all);
+  /// batch = the neighbours, those not visited before unless `all`; begins to fetch their vectors.
+  void GatherNeighbors(const GraphLayer& layer, uint32_t position, bool all, WalkBatch& batch);
+  /// buffers.keys = those of the batch. False when the pacer says stop.
+  bool Score(const GraphLayer& layer, const WalkBatch& batch);
 
   const Graph& graph_;
   const NodeScorer& scorer_;
@@ -89,10 +102,11 @@ bool GraphWalk::SearchFiltered(uint32_t entry, const WalkGoal& goal, const Accep
     const Hit best = heap.back();
     heap.pop_back();
     if (HitKey(best) > limit) return true;
-    const size_t n = ScoreNeighbors(layer, HitRow(best), false);
-    if (!pacer_.status().ok()) return true;
-    for (size_t i = 0; i < n; ++i) offer(buffers_.keys[i], buffers_.positions[i]);
-    if ((spent += n) > goal.budget) return false;
+    WalkBatch& batch = buffers_.gathered;
+    GatherNeighbors(layer, HitRow(best), false, batch);
+    if (!Score(layer, batch)) return true;
+    for (size_t i = 0; i < batch.size; ++i) offer(buffers_.keys[i], batch.positions[i]);
+    if ((spent += batch.size) > goal.budget) return false;
   }
   return true;
 }

@@ -23,6 +23,19 @@ struct V : Avx512Ints {
 
 namespace {
 
+/// The sums of the 16 numbers in each of four registers.
+inline __m128i SumsOfFour(const __m512i* sums) {
+  const __m512i even = _mm512_add_epi32(_mm512_unpacklo_epi32(sums[0], sums[1]),
+                                        _mm512_unpackhi_epi32(sums[0], sums[1]));
+  const __m512i odd = _mm512_add_epi32(_mm512_unpacklo_epi32(sums[2], sums[3]),
+                                       _mm512_unpackhi_epi32(sums[2], sums[3]));
+  const __m512i all =
+      _mm512_add_epi32(_mm512_unpacklo_epi64(even, odd), _mm512_unpackhi_epi64(even, odd));
+  const __m256i half =
+      _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
+  return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
+
 /// 64 elements at a time: with q as it is and r + 128 as an unsigned number, q * r is
 /// q * (r + 128) - 128 * q, and the sum of q is the same for all rows.
 struct Int8IpKernel {
@@ -47,8 +60,12 @@ struct Int8IpKernel {
       }
     }
 #pragma GCC unroll 4
-    for (size_t r = 0; r < R; ++r) {
-      out[r] = static_cast<float>(_mm512_reduce_add_epi32(_mm512_sub_epi32(sum[r], query_sum)));
+    for (size_t r = 0; r < R; ++r) sum[r] = _mm512_sub_epi32(sum[r], query_sum);
+    if constexpr (R == 4) {
+      _mm_storeu_ps(out, _mm_cvtepi32_ps(SumsOfFour(sum)));
+    } else {
+#pragma GCC unroll 4
+      for (size_t r = 0; r < R; ++r) out[r] = static_cast<float>(_mm512_reduce_add_epi32(sum[r]));
     }
   }
 };
