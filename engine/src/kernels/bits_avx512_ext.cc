@@ -159,26 +159,51 @@ size_t ScoreBits(const BitQuery& query, const uint8_t* records, size_t record_by
   return score(query, records, record_bytes, ids, n, bound, keys, found);
 }
 
-size_t GatherBits(const uint64_t* words, size_t n, uint32_t first, uint32_t* places) {
+/// Writes the places of the bits of one word; up to 64 elements. Their number.
+inline size_t GatherWord(uint64_t word, uint32_t first, __m512i all_places, uint32_t* out) {
   constexpr size_t kAtOnce = 16;
+  const __m512i here = _mm512_maskz_compress_epi8(_cvtu64_mask64(word), all_places);
+  const __m512i base = _mm512_set1_epi32(static_cast<int>(first));
+  const auto set = static_cast<size_t>(__builtin_popcountll(word));
+  const auto store = [&](size_t at, __m128i some) {
+    _mm512_storeu_si512(out + at, _mm512_add_epi32(base, _mm512_cvtepu8_epi32(some)));
+  };
+  store(0, _mm512_castsi512_si128(here));
+  if (set > kAtOnce) {
+    store(kAtOnce, _mm512_extracti32x4_epi32(here, 1));
+    store(2 * kAtOnce, _mm512_extracti32x4_epi32(here, 2));
+    if (set > 3 * kAtOnce) store(3 * kAtOnce, _mm512_extracti32x4_epi32(here, 3));
+  }
+  return set;
+}
+
+/// Words without a bit are left out first: few filters let so many rows pass that it does not pay.
+size_t GatherBits(const uint64_t* words, size_t n, uint32_t first, uint32_t* places) {
+  constexpr size_t kWords = 8;
+  constexpr size_t kTogether = 64;
   alignas(64) uint8_t all[64];
   for (size_t i = 0; i < sizeof(all); ++i) all[i] = static_cast<uint8_t>(i);
   const __m512i all_places = _mm512_load_si512(all);
+  const __m512i eight = _mm512_setr_epi64(0, 64, 128, 192, 256, 320, 384, 448);
+  uint64_t some[kTogether + kWords];
+  uint64_t begins[kTogether + kWords];
   uint32_t* out = places;
-  for (size_t w = 0; w < n; ++w, first += 64) {
-    __m512i here = _mm512_maskz_compress_epi8(_cvtu64_mask64(words[w]), all_places);
-    const __m512i base = _mm512_set1_epi32(static_cast<int>(first));
-    const auto set = static_cast<size_t>(__builtin_popcountll(words[w]));
-    const auto store = [&](size_t at, __m128i some) {
-      _mm512_storeu_si512(out + at, _mm512_add_epi32(base, _mm512_cvtepu8_epi32(some)));
-    };
-    store(0, _mm512_castsi512_si128(here));
-    if (set > kAtOnce) {
-      store(kAtOnce, _mm512_extracti32x4_epi32(here, 1));
-      store(2 * kAtOnce, _mm512_extracti32x4_epi32(here, 2));
-      if (set > 3 * kAtOnce) store(3 * kAtOnce, _mm512_extracti32x4_epi32(here, 3));
+  for (size_t from = 0; from < n; from += kTogether) {
+    const size_t to = n - from < kTogether ? n : from + kTogether;
+    size_t found = 0;
+    for (size_t w = from; w < to; w += kWords) {
+      const auto real = static_cast<__mmask8>(to - w < kWords ? (1U << (to - w)) - 1 : 0xFFU);
+      const __m512i here = _mm512_maskz_loadu_epi64(real, words + w);
+      const __mmask8 used = _mm512_test_epi64_mask(here, here);
+      _mm512_storeu_si512(some + found, _mm512_maskz_compress_epi64(used, here));
+      const __m512i begin =
+          _mm512_add_epi64(_mm512_set1_epi64(static_cast<int64_t>(first + 64 * w)), eight);
+      _mm512_storeu_si512(begins + found, _mm512_maskz_compress_epi64(used, begin));
+      found += static_cast<size_t>(__builtin_popcount(used));
     }
-    out += set;
+    for (size_t i = 0; i < found; ++i) {
+      out += GatherWord(some[i], static_cast<uint32_t>(begins[i]), all_places, out);
+    }
   }
   return static_cast<size_t>(out - places);
 }
