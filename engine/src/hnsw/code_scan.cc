@@ -132,29 +132,16 @@ class BitFilter {
   }
 
  private:
-  /// A key that some of those that wait do not exceed: about `wanted`, or all when they are as few.
-  [[nodiscard]] float KeyReachedBy(size_t wanted) const {
-    constexpr int kSteps = 10;
-    const GraphKernels& kernels = ActiveGraphKernels();
-    const float* const keys = keys_.data();
-    float high = *std::max_element(keys, keys + n_);
-    if (n_ <= wanted + wanted / 2) return high;
-    float low = keys[kernels.find_min(keys, n_)];
-    for (int i = 0; i < kSteps; ++i) {
-      const float middle = low + (high - low) / 2;
-      const size_t reached = kernels.count_to(keys, n_, middle);
-      (reached < wanted ? low : high) = middle;
-      if (reached >= wanted && reached <= wanted + wanted / 2) break;
-    }
-    return high;
-  }
-
   /// Of those that wait the nearest are ranked, and those that are left a chance wait on. False when
   /// the job has to stop.
   bool RankNearest() {
     std::vector<uint32_t>& nearest = job_.scratch.bits.nearest;
     nearest.resize(std::max(nearest.size(), n_));
-    const float key = KeyReachedBy(std::max(best_.wanted() + kBatch, n_ / kNearestOf));
+    const float* const keys = keys_.data();
+    const size_t some = std::max(best_.wanted() + kBatch, n_ / kNearestOf);
+    const size_t most = some + some / 2;
+    float key = *std::max_element(keys, keys + n_);
+    if (n_ > most) key = KeyReachedBy(ActiveGraphKernels(), keys, n_, some, most, key);
     size_t taken = 0;
     size_t left = 0;
     for (size_t i = 0; i < n_; ++i) {

@@ -91,19 +91,10 @@ uint32_t NeighborWalk::TakeBest() {
 }
 
 void NeighborWalk::Tighten() {
-  constexpr int kSteps = 10;
   if (seen_ <= ef_) return;
   float* const seen = buffers_.seen_keys.data();
-  // The bound is between `low`, which too few keys reach, and `high`, which enough do.
-  float low = seen[kernels_.find_min(seen, seen_)];
-  float high = bound_ < kInfinity ? bound_ : *std::max_element(seen, seen + seen_);
-  for (int i = 0; i < kSteps; ++i) {
-    const float middle = low + (high - low) / 2;
-    const size_t reached = kernels_.count_to(seen, seen_, middle);
-    (reached < ef_ ? low : high) = middle;
-    if (reached >= ef_ && reached <= ef_ + ef_ / 16) break;
-  }
-  bound_ = high;
+  const float high = bound_ < kInfinity ? bound_ : *std::max_element(seen, seen + seen_);
+  bound_ = KeyReachedBy(kernels_, seen, seen_, ef_, ef_ + ef_ / 16, high);
   seen_ = kernels_.keep_to(seen, nullptr, seen_, bound_);
   open_ = kernels_.keep_to(buffers_.beam_keys.data(), buffers_.beam_ids.data(), open_, bound_);
 }

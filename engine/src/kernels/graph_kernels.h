@@ -65,6 +65,21 @@ struct GraphKernels {
   size_t (*keep_to)(float* keys, uint32_t* ids, size_t n, float bound);
 };
 
+/// A key that about `least` of n > 0 keys do not exceed: `least` or more, and no more than `most`
+/// where ten bisections find such a key. `high` is one that `least` keys or more do not exceed.
+inline float KeyReachedBy(const GraphKernels& kernels, const float* keys, size_t n, size_t least,
+                          size_t most, float high) {
+  constexpr int kSteps = 10;
+  float low = keys[kernels.find_min(keys, n)];
+  for (int i = 0; i < kSteps; ++i) {
+    const float middle = low + (high - low) / 2;
+    const size_t reached = kernels.count_to(keys, n, middle);
+    (reached < least ? low : high) = middle;
+    if (reached >= least && reached <= most) break;
+  }
+  return high;
+}
+
 /// What make_tables knows of all values before it writes a table.
 struct TableScale {
   /// `range`: the largest sum of four values' magnitudes; `least_sum`: the sum of all negative
