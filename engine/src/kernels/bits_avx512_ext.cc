@@ -3,21 +3,15 @@
 
 #include <immintrin.h>
 
-#include "kernels/bit_kernels.h"
+#include "kernels/avx512_bits.h"
 
 namespace kite::engine {
 namespace {
 
-/// Records scored at a time.
-constexpr size_t kAtATime = 16;
-/// Records whose sums are made together.
-constexpr size_t kRows = 4;
-/// Records fetched ahead.
-constexpr size_t kAhead = 32;
-
 /// Codes of up to 256 dimensions.
 struct Narrow {
-  explicit Narrow(const BitQuery& query) : dims(static_cast<__mmask16>((1U << 4 * query.words) - 1)) {
+  explicit Narrow(const BitQuery& query)
+      : dims(static_cast<__mmask16>((1U << 4 * query.words) - 1)) {
     signs = Load(query.signs);
     for (size_t p = 0; p < kBitPlanes; ++p) planes[p] = Load(query.planes + p * kBitWordsMax);
   }
@@ -70,92 +64,27 @@ struct Wide {
   __m512i planes[kBitPlanes];
 };
 
-/// The sums of four records.
+/// The sums of four records whose codes are summed up one by one.
 template <typename Codes>
-inline __m128i SumsOf(const Codes& codes, const uint8_t* const* records) {
-  const __m256i first =
-      _mm256_or_si256(codes.Sums(records[0] + kBitFactorBytes),
-                      _mm256_slli_epi64(codes.Sums(records[1] + kBitFactorBytes), 32));
-  const __m256i second =
-      _mm256_or_si256(codes.Sums(records[2] + kBitFactorBytes),
-                      _mm256_slli_epi64(codes.Sums(records[3] + kBitFactorBytes), 32));
-  const __m256i lanes = _mm256_add_epi32(_mm256_unpacklo_epi64(first, second),
-                                         _mm256_unpackhi_epi64(first, second));
-  return _mm_add_epi32(_mm256_castsi256_si128(lanes), _mm256_extracti128_si256(lanes, 1));
-}
-
-inline void Prefetch(const uint8_t* record, size_t record_bytes) {
-  __builtin_prefetch(record);
-  __builtin_prefetch(record + record_bytes - 1);
-}
-
-inline __m512 HalfToFloat(__m512i values) {
-  return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(values));
-}
-
-inline __m128i HeadsOf(const uint8_t* const* records) {
-  int heads[kRows];
-  for (size_t r = 0; r < kRows; ++r) __builtin_memcpy(&heads[r], records[r], sizeof(heads[r]));
-  return _mm_insert_epi32(
-      _mm_insert_epi32(_mm_insert_epi32(_mm_cvtsi32_si128(heads[0]), heads[1], 1), heads[2], 2),
-      heads[3], 3);
-}
-
-inline __m512i Join(const __m128i* parts) {
-  const __m256i low = _mm256_inserti128_si256(_mm256_castsi128_si256(parts[0]), parts[1], 1);
-  const __m256i high = _mm256_inserti128_si256(_mm256_castsi128_si256(parts[2]), parts[3], 1);
-  return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
-}
-
-template <typename Codes>
-size_t Score(const BitQuery& query, const uint8_t* records, size_t record_bytes,
-             const uint32_t* ids, size_t n, float bound, float* keys, uint32_t* found) {
-  const Codes codes(query);
-  for (size_t i = 0; i < n && i < kAhead; ++i) {
-    Prefetch(records + ids[i] * record_bytes, record_bytes);
+struct FourSums : Codes {
+  using Codes::Codes;
+  [[nodiscard]] __m128i SumsOf(const uint8_t* const* records) const {
+    const __m256i first =
+        _mm256_or_si256(Codes::Sums(records[0] + kBitFactorBytes),
+                        _mm256_slli_epi64(Codes::Sums(records[1] + kBitFactorBytes), 32));
+    const __m256i second =
+        _mm256_or_si256(Codes::Sums(records[2] + kBitFactorBytes),
+                        _mm256_slli_epi64(Codes::Sums(records[3] + kBitFactorBytes), 32));
+    const __m256i lanes = _mm256_add_epi32(_mm256_unpacklo_epi64(first, second),
+                                           _mm256_unpackhi_epi64(first, second));
+    return _mm_add_epi32(_mm256_castsi256_si128(lanes), _mm256_extracti128_si256(lanes, 1));
   }
-  size_t kept = 0;
-  for (size_t i = 0; i < n; i += kAtATime) {
-    const size_t m = n - i < kAtATime ? n - i : kAtATime;
-    const uint8_t* here[kAtATime];
-    for (size_t j = 0; j < kAtATime; ++j) {
-      if (i + j + kAhead < n) {
-        Prefetch(records + ids[i + j + kAhead] * record_bytes, record_bytes);
-      }
-      here[j] = records + ids[j < m ? i + j : i] * record_bytes;
-    }
-    __m128i heads[kAtATime / kRows];
-    __m128i sums[kAtATime / kRows];
-#pragma GCC unroll 4
-    for (size_t j = 0; j < kAtATime / kRows; ++j) {
-      heads[j] = HeadsOf(here + j * kRows);
-      sums[j] = SumsOf(codes, here + j * kRows);
-    }
-    const __m512i head = Join(heads);
-    const __m512 b = _mm512_mul_ps(HalfToFloat(_mm512_srli_epi32(head, 16)),
-                                   _mm512_set1_ps(query.b_unit));
-    const __m512 dot =
-        _mm512_fmadd_ps(_mm512_set1_ps(query.sum_scale), _mm512_cvtepi32_ps(Join(sums)),
-                        _mm512_set1_ps(query.sum_offset));
-    const __m512 key = _mm512_fmadd_ps(
-        b, dot,
-        _mm512_fmadd_ps(HalfToFloat(head), _mm512_set1_ps(query.a_unit),
-                        _mm512_set1_ps(query.base)));
-    const auto real = static_cast<__mmask16>((1U << m) - 1);
-    const __mmask16 below =
-        _mm512_mask_cmp_ps_mask(real, key, _mm512_set1_ps(bound), _CMP_LT_OQ);
-    // Compressed in the register: compressing stores are slow on some CPUs.
-    _mm512_storeu_ps(keys + kept, _mm512_maskz_compress_ps(below, key));
-    _mm512_storeu_si512(found + kept, _mm512_maskz_compress_epi32(
-                                          below, _mm512_maskz_loadu_epi32(real, ids + i)));
-    kept += static_cast<size_t>(__builtin_popcount(below));
-  }
-  return kept;
-}
+};
 
 size_t ScoreBits(const BitQuery& query, const uint8_t* records, size_t record_bytes,
                  const uint32_t* ids, size_t n, float bound, float* keys, uint32_t* found) {
-  const auto score = query.words <= 4 ? Score<Narrow> : Score<Wide>;
+  const auto score =
+      query.words <= 4 ? ScoreRecords<FourSums<Narrow>> : ScoreRecords<FourSums<Wide>>;
   return score(query, records, record_bytes, ids, n, bound, keys, found);
 }
 
