@@ -42,16 +42,25 @@ def fill(running: Server, parts: Iterable[np.ndarray], params: dict) -> None:
     client.close()
 
 
-def one_restart(running: Server, rows: int, cold: bool = False) -> float:
+def found_row(running: Server, rows: int) -> tuple[int, np.ndarray]:
+    """A stored row of the last batch, and its vector, that a search finds: among vectors that spread evenly in all
+    directions half of them lie where a graph does not lead."""
+    client = MilvusClient(uri=running.uri, dedicated=True)
+    last = vectors(BATCH, DIM, rows // BATCH - 1)
+    place = next(i for i in range(BATCH) if right(client, last[i], rows - BATCH + i))
+    client.close()
+    return rows - BATCH + place, last[place]
+
+
+def one_restart(running: Server, key: int, vector: np.ndarray, cold: bool = False) -> float:
     """Seconds. Any answer that is not the stored row itself does not count."""
-    last = vectors(BATCH, DIM, rows // BATCH - 1)[7]
     running.kill()
     if cold:
         shutil.rmtree(running.data / "cache")
     began = time.perf_counter()
     running.start(seconds=120)
     client = MilvusClient(uri=running.uri, dedicated=True)
-    while not right(client, last, rows - BATCH + 7):
+    while not right(client, vector, key):
         assert time.perf_counter() - began < 300, "no correct search in five minutes"
     elapsed = time.perf_counter() - began
     client.close()
@@ -70,10 +79,11 @@ def measure(runs: int = 5, rows: int = 1_000_000) -> list[Figure]:
     with server(settings=SETTINGS) as running:
         parts = (vectors(BATCH, DIM, part) for part in range(rows // BATCH))
         fill(running, parts, {"M": 16, "efConstruction": 100})
-        results = [one_restart(running, rows) for _ in range(runs)]
+        row = found_row(running, rows)
+        results = [one_restart(running, *row) for _ in range(runs)]
         resident = running.resident_bytes()
         remote = (running.data / "cache").is_dir()
-        cold = [one_restart(running, rows, cold=True) for _ in range(runs)] if remote else []
+        cold = [one_restart(running, *row, cold=True) for _ in range(runs)] if remote else []
     what = f"restart after kill -9 with {rows:,} x 128 HNSW rows, to the first correct search"
     figures = [Figure(what, "< 2 s", "s", results, {"resident_mb": resident / 2**20}, digits=2)]
     if cold:
