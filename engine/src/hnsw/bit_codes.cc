@@ -138,7 +138,9 @@ BitQuery BitCodes::Prepare(const CodeScorer& scorer, const NeighborCodes& neighb
   const float inverse = step > 0 ? 1 / step : 0;
   for (size_t j = 0; j < dims; ++j) {
     const float value = buffers.projected[j];
-    weights[j] = static_cast<uint8_t>(std::fabs(value) * inverse + 0.5F);
+    const float weight = std::fabs(value) * inverse;
+    // Where a projection overflowed it is no number.
+    weights[j] = static_cast<uint8_t>(weight >= 0 ? weight + 0.5F : 0);
     buffers.signs[j / 64] |= uint64_t{value >= 0 ? 1U : 0U} << (j % 64);
   }
   SetPlanes(weights, words, buffers.planes.data());

@@ -1,5 +1,7 @@
-// Loads arbitrary bytes as an index file and searches what loads. The first byte picks the search.
+// Loads arbitrary bytes as an index file and searches what loads. The first byte picks the search;
+// with kEditsBit it says that the rest are edits of a file made here.
 #include <cstring>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,7 @@ struct Segment {
 };
 
 constexpr uint64_t kValuesMax = 1 << 16;
+constexpr uint8_t kEditsBit = 0x80;
 
 /// Small numbers where the vectors are float32, any bits where they are of another type.
 std::vector<float> MakeWords(size_t bytes) {
@@ -68,9 +71,51 @@ void RepairNodes(const IndexFileReader& reader, const Segment& segment, std::spa
   if (reader.header().spec.index_type != "DISKANN") return;
   const NodeLayout layout =
       DiskannIndex::LayoutOf(reader.header().spec, segment.source.type, segment.source.dim);
-  RepairNodeChecksums(layout, static_cast<uint32_t>(segment.source.count),
-                      file.subspan(reader.Offset(SectionId::kDiskNodes),
-                                   reader.Size(SectionId::kDiskNodes)));
+  RepairNodeChecksums(
+      layout, static_cast<uint32_t>(segment.source.count),
+      file.subspan(reader.Offset(SectionId::kDiskNodes), reader.Size(SectionId::kDiskNodes)));
+}
+
+/// HNSW with codes of neighbours beside the nodes: the smallest such file is too large for the
+/// corpus.
+std::string MakeNeighborCodesFile() {
+  constexpr uint32_t kCount = 1000;
+  constexpr uint32_t kDim = 48;
+  // Few directions, or there are no such codes.
+  std::mt19937 random(1);
+  std::vector<float> words;
+  while (words.size() < kCount * kDim) {
+    float leading[4];
+    for (float& value : leading) value = static_cast<float>(random() % 1000);
+    for (uint32_t j = 0; j < kDim; ++j) words.push_back(leading[j % 4]);
+  }
+  const VectorSource source{.dim = kDim,
+                            .count = kCount,
+                            .rows = kCount,
+                            .data = reinterpret_cast<const std::byte*>(words.data())};
+  InlineExecutor executor;
+  const BuildSpec spec{.index_type = "HNSW", .metric = Metric::kL2, .params = {{"M", "16"}}};
+  std::string file;
+  const Status saved =
+      (*Build(Context(), spec, source, executor, {}))->Save([&](std::string_view bytes) {
+        file.append(bytes);
+        return Status();
+      });
+  const Result<IndexFileReader> reader = IndexFileReader::Open(file);
+  if (!saved.ok() || !reader.ok() || reader->Size(SectionId::kGraphBitCodes) == 0) __builtin_trap();
+  return file;
+}
+
+/// An edit is three bytes of where and one of what; the highest bit of where: in the header and the
+/// sections' table.
+std::string Edited(std::string file, std::span<const uint8_t> edits) {
+  constexpr size_t kHead = 1024;
+  for (; edits.size() >= 4; edits = edits.subspan(4)) {
+    const size_t where = edits[0] | size_t{edits[1]} << 8 | (edits[2] & size_t{0x7F}) << 16;
+    const bool head = (edits[2] & 0x80) != 0;
+    file[where % (head ? kHead : file.size())] = static_cast<char>(edits[3]);
+  }
+  return file;
 }
 
 void SearchAll(const Index& index, uint8_t choice, const Segment& segment) {
@@ -101,7 +146,10 @@ void SearchAll(const Index& index, uint8_t choice, const Segment& segment) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
-  std::string bytes(reinterpret_cast<const char*>(data + 1), size - 1);
+  static const std::string neighbor_codes_file = MakeNeighborCodesFile();
+  std::string bytes = (data[0] & kEditsBit) != 0
+                          ? Edited(neighbor_codes_file, {data + 1, size - 1})
+                          : std::string(reinterpret_cast<const char*>(data + 1), size - 1);
   RepairHeaderChecksum(bytes);
   std::vector<uint64_t> aligned(bytes.size() / 8 + 1);
   std::memcpy(aligned.data(), bytes.data(), bytes.size());

@@ -64,7 +64,7 @@ float Encode(const float* values, const float* centre, size_t dim, int8_t* code)
                      Pack(_mm256_cvtps_epi32(_mm256_mul_ps(load(j), inverse))));
   }
   for (size_t j = whole; j < dim; ++j) {
-    code[j] = static_cast<int8_t>(std::nearbyint(at(j) * scale.inverse));
+    code[j] = static_cast<int8_t>(NearestOr0(at(j) * scale.inverse));
   }
   return scale.scale;
 }

@@ -23,6 +23,11 @@ struct CodeScale {
   float inverse;
 };
 
+/// The nearest whole number; 0 for what is none, as after an overflow or in a damaged file.
+static inline int NearestOr0(float value) {
+  return std::isnan(value) ? 0 : static_cast<int>(std::nearbyint(value));
+}
+
 /// Neighbours whose codes lie together.
 inline constexpr size_t kGroupSlots = 32;
 /// What FindMin and KeepBelow may read and write behind the last element.

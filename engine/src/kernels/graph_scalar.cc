@@ -17,7 +17,7 @@ float Encode(const float* values, const float* centre, size_t dim, int8_t* code)
   for (size_t j = 0; j < dim; ++j) largest = std::max(largest, std::fabs(at(j)));
   const CodeScale scale(largest);
   for (size_t j = 0; j < dim; ++j) {
-    code[j] = static_cast<int8_t>(scale.scale > 0 ? std::nearbyint(at(j) * scale.inverse) : 0);
+    code[j] = static_cast<int8_t>(scale.scale > 0 ? NearestOr0(at(j) * scale.inverse) : 0);
   }
   return scale.scale;
 }
@@ -47,7 +47,7 @@ void MakeTables(const float* projected, uint8_t* tables, GroupQuery& query) {
       for (size_t i = 0; i < 4; ++i) {
         entry += ((bits >> i & 1) != 0 ? v[i] : 0) - std::min(v[i], 0.0F);
       }
-      table[bits] = static_cast<uint8_t>(scale.step > 0 ? std::nearbyint(entry * scale.inverse) : 0);
+      table[bits] = static_cast<uint8_t>(scale.step > 0 ? NearestOr0(entry * scale.inverse) : 0);
     }
     std::copy_n(table, 16, table + 16);
   }
