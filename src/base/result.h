@@ -57,10 +57,13 @@ class [[nodiscard]] Result {
 
 }  // namespace kite
 
+// Names and declarations cannot stand in parentheses.
+// NOLINTBEGIN(bugprone-macro-parentheses)
 #define KITE_ASSIGN_OR_RETURN_IMPL(result, lhs, expr) \
   auto result = (expr);                               \
   if (!result.ok()) [[unlikely]] return result.status(); \
   lhs = std::move(result).value()
+// NOLINTEND(bugprone-macro-parentheses)
 
 /// `lhs` may declare a variable. Returns the Status from the enclosing function on failure.
 #define KITE_ASSIGN_OR_RETURN(lhs, expr) \

@@ -106,7 +106,8 @@ bool GraphWalk::SearchFiltered(uint32_t entry, const WalkGoal& goal, const Accep
     GatherNeighbors(layer, HitRow(best), false, batch);
     if (!Score(layer, batch)) return true;
     for (size_t i = 0; i < batch.size; ++i) offer(buffers_.keys[i], batch.positions[i]);
-    if ((spent += batch.size) > goal.budget) return false;
+    spent += batch.size;
+    if (spent > goal.budget) return false;
   }
   return true;
 }

@@ -98,9 +98,9 @@ struct EqualElementsKernel {
         equal[r] += V::template CountEqual<W>(q, V::LoadBitsTail(rows[r] + j, bytes - j)) - behind;
       }
     }
-    const auto elements = static_cast<float>(bytes / W);
+    const size_t elements = bytes / W;
 #pragma GCC unroll 4
-    for (size_t r = 0; r < R; ++r) out[r] = static_cast<float>(equal[r]) / elements;
+    for (size_t r = 0; r < R; ++r) out[r] = static_cast<float>(equal[r]) / static_cast<float>(elements);
   }
 };
 
