@@ -52,7 +52,8 @@ float EncodeThreeBits(bool l2, const Residual& residual, size_t slot, uint8_t* b
   float code_squares = 0;
   for (size_t j = 0; j < dims; ++j) {
     const float level = std::floor(std::clamp(residual.values[j] * inverse, -4.0F, 3.5F));
-    const auto bits = static_cast<unsigned>(static_cast<int>(level) + 4);
+    // Where the residual or its inverse overflowed, neither the level nor the factors are numbers.
+    const auto bits = static_cast<unsigned>((std::isnan(level) ? 0 : static_cast<int>(level)) + 4);
     for (size_t plane = 0; plane < 3; ++plane) {
       uint8_t& byte = block[(plane * dims / kGroupDims + j / kGroupDims) * 16 + slot % 16];
       const unsigned bit = (bits >> plane & 1) << (j % kGroupDims);
