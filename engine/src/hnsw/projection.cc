@@ -111,6 +111,7 @@ Result<Projection> Projection::Fit(const Context& context, const Codes& codes, s
     projection.scales_.mutable_data()[i] = ActiveGraphKernels().encode(
         directions.row(i), nullptr, dim, projection.rows_.mutable_data() + i * dim);
   }
+  KITE_RETURN_IF_ERROR(projection.Interleave());
   return projection;
 }
 
@@ -127,7 +128,25 @@ Result<Projection> Projection::Load(const IndexFileReader& reader, size_t dims, 
                                             dims * reader.header().dim, mode));
   KITE_ASSIGN_OR_RETURN(projection.scales_,
                         reader.Read<float>(SectionId::kGraphProjectionScale, dims, mode));
+  KITE_RETURN_IF_ERROR(projection.Interleave());
   return projection;
+}
+
+Status Projection::Interleave() {
+  const size_t dim = this->dim();
+  KITE_ASSIGN_OR_RETURN(interleaved_, Array<uint8_t>::Allocate(InterleavedBytes(dims(), dim)));
+  uint8_t* out = interleaved_.mutable_data();
+  if (out == nullptr) return {};
+  for (size_t first = 0; first < dims(); first += kProjectedRows) {
+    for (size_t j = 0; j < dim; j += kProjectedDims) {
+      for (size_t i = first; i < first + kProjectedRows; ++i) {
+        for (size_t k = j; k < j + kProjectedDims; ++k) {
+          *out++ = static_cast<uint8_t>(rows_[i * dim + k] + 128);
+        }
+      }
+    }
+  }
+  return {};
 }
 
 void Projection::AddSections(IndexFileWriter& writer) const {
@@ -136,8 +155,12 @@ void Projection::AddSections(IndexFileWriter& writer) const {
 }
 
 void Projection::Apply(const int8_t* code, float scale, float* out) const {
-  const size_t dim = rows_.size() / std::max<size_t>(1, scales_.size());
-  ActiveKernels().int8_ip.block(code, rows_.data(), dims(), dim, out);
+  if (!interleaved_.empty()) {
+    ActiveGraphKernels().project(interleaved_.data(), dims(), dim(), scales_.data(), code, scale,
+                                 out);
+    return;
+  }
+  ActiveKernels().int8_ip.block(code, rows_.data(), dims(), dim(), out);
   for (size_t i = 0; i < dims(); ++i) out[i] *= scale * scales_[i];
 }
 

@@ -30,6 +30,12 @@ Kernels MakeExtendedKernels() {
   return kernels;
 }
 
+GraphKernels MakeExtendedGraphKernels() {
+  GraphKernels kernels = kAvx512GraphKernels;
+  if (HasVnni()) kernels.project = VnniProject;
+  return kernels;
+}
+
 CodeKernels MakeExtendedCodeKernels() {
   CodeKernels kernels = kAvx512CodeKernels;
   if (HasVbmi()) kernels.byte_scan = VbmiByteScan;
@@ -120,7 +126,11 @@ const Kernels& ActiveKernels() {
 
 const GraphKernels& GraphKernelsAt([[maybe_unused]] SimdLevel level) {
 #if defined(__x86_64__)
-  if (level >= SimdLevel::kAvx512) return kAvx512GraphKernels;
+  if (level == SimdLevel::kAvx512Ext) {
+    static const GraphKernels extended = MakeExtendedGraphKernels();
+    return extended;
+  }
+  if (level == SimdLevel::kAvx512) return kAvx512GraphKernels;
   if (level == SimdLevel::kAvx2) return kAvx2GraphKernels;
 #endif
   return kScalarGraphKernels;

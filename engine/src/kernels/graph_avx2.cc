@@ -205,8 +205,8 @@ size_t CountTo(const float* keys, size_t n, float bound) {
 
 }  // namespace
 
-const GraphKernels kAvx2GraphKernels = {Encode,  MakeTables, Estimate,
-                                        FindMin, CountTo,    KeepToOnAnyCpu};
+const GraphKernels kAvx2GraphKernels = {Encode,  MakeTables,     Estimate, FindMin,
+                                        CountTo, KeepToOnAnyCpu, nullptr};
 
 }  // namespace kite::engine
 

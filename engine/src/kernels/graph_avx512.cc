@@ -192,8 +192,8 @@ size_t KeepTo(float* keys, uint32_t* ids, size_t n, float bound) {
 
 }  // namespace
 
-const GraphKernels kAvx512GraphKernels = {Encode,  MakeTables, Estimate,
-                                          FindMin, CountTo,    KeepTo};
+const GraphKernels kAvx512GraphKernels = {Encode,  MakeTables, Estimate, FindMin,
+                                          CountTo, KeepTo,     nullptr};
 
 }  // namespace kite::engine
 

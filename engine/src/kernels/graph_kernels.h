@@ -51,6 +51,11 @@ struct GroupQuery {
 /// high half.
 [[nodiscard]] constexpr size_t GroupBytes(size_t dims16) { return 128 + dims16 * 64; }
 
+/// Rows of int8 that lie together for GraphKernels::project, and their dimensions that do: of each
+/// 4 dimensions 64 bytes, byte 4 * r + i with the value of row r in dimension i, plus 128.
+inline constexpr size_t kProjectedRows = 16;
+inline constexpr size_t kProjectedDims = 4;
+
 struct GraphKernels {
   /// Codes dim values, less those of `centre` unless it is null: value is about scale * code, the
   /// largest code 127. The scale; 0 when it is no normal number, then all codes are 0.
@@ -68,6 +73,11 @@ struct GraphKernels {
   size_t (*count_to)(const float* keys, size_t n, float bound);
   /// Keeps, in order, the elements whose key is at most `bound`; `ids` may be null. Their number.
   size_t (*keep_to)(float* keys, uint32_t* ids, size_t n, float bound);
+  /// out[i] = scale * scales[i] * the inner product of row i and the code; n is a multiple of
+  /// kProjectedRows, dim of kProjectedDims. Null where rows that lie one after the other are as
+  /// good (Kernels::int8_ip).
+  void (*project)(const uint8_t* rows, size_t n, size_t dim, const float* scales,
+                  const int8_t* code, float scale, float* out);
 };
 
 /// A key that about `least` of n > 0 keys do not exceed: `least` or more, and no more than `most`
@@ -107,6 +117,8 @@ extern const GraphKernels kScalarGraphKernels;
 #if defined(__x86_64__)
 extern const GraphKernels kAvx2GraphKernels;
 extern const GraphKernels kAvx512GraphKernels;
+void VnniProject(const uint8_t* rows, size_t n, size_t dim, const float* scales, const int8_t* code,
+                 float scale, float* out);
 #endif
 
 }  // namespace kite::engine

@@ -154,6 +154,32 @@ TEST_P(GraphKernelsTest, TablesOfZeroesAndOfWhatOverflowsAreZero) {
   }
 }
 
+TEST_P(GraphKernelsTest, ProjectMultipliesWithInterleavedRows) {
+  if (kernels().project == nullptr) GTEST_SKIP() << "the level has no kernel of its own";
+  for (const size_t dim : {4, 64, 68, 784, 32768}) {
+    for (const size_t n : {16, 32, 48, 112}) {
+      std::vector<uint8_t> rows(n * dim);
+      std::vector<int8_t> code(dim);
+      std::vector<float> scales(n);
+      for (uint8_t& value : rows) value = static_cast<uint8_t>(dim > 784 ? 255 : random_());
+      for (int8_t& value : code) value = static_cast<int8_t>(dim > 784 ? -128 : random_());
+      for (size_t i = 0; i < n; ++i) scales[i] = static_cast<float>(i + 1) / 64;
+      std::vector<float> out(n);
+      kernels().project(rows.data(), n, dim, scales.data(), code.data(), 0.3F, out.data());
+      for (size_t i = 0; i < n; ++i) {
+        int sum = 0;
+        for (size_t j = 0; j < dim; ++j) {
+          const size_t group = i / kProjectedRows * kProjectedRows * dim;
+          const size_t at = j / kProjectedDims * kProjectedRows * kProjectedDims +
+                            i % kProjectedRows * kProjectedDims + j % kProjectedDims;
+          sum += (rows[group + at] - 128) * code[j];
+        }
+        EXPECT_EQ(out[i], static_cast<float>(sum) * (0.3F * scales[i])) << dim << ' ' << i;
+      }
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Levels, GraphKernelsTest,
                          ::testing::Values(SimdLevel::kScalar, SimdLevel::kNeon, SimdLevel::kAvx2,
                                            SimdLevel::kAvx512, SimdLevel::kAvx512Ext),

@@ -105,7 +105,7 @@ size_t KeepToOnAnyCpu(float* keys, uint32_t* ids, size_t n, float bound) {
   return kept;
 }
 
-const GraphKernels kScalarGraphKernels = {Encode,  MakeTables, Estimate,
-                                          FindMin, CountTo,    KeepToOnAnyCpu};
+const GraphKernels kScalarGraphKernels = {Encode,  MakeTables,     Estimate, FindMin,
+                                          CountTo, KeepToOnAnyCpu, nullptr};
 
 }  // namespace kite::engine
