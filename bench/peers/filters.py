@@ -1,9 +1,10 @@
 """Filtered search: Kite's HNSW with its default parameters beside gathering and scanning the rows that pass.
 
-Each query has a fresh filter. Selectivity 0.1 % to 99 %; filters independent of the query (random), correlated (near) and
-anti-correlated (far), see `kite bench ann --filter-kind`. `gather and scan` is Kite's FLAT with the same filters. For the
-random ones also (of the selectivities that `--peers` names): faiss's flat index over rows that were gathered beforehand (as many as pass), and hnswlib with the same
-filters, the fastest that reaches recall 0.99. The indexes are those that `run.py` has built.
+Each query has a fresh filter. Selectivity 0.1 % to 99 %; filters independent of the query (random), correlated (near)
+and anti-correlated (far), see `kite bench ann --filter-kind`. `gather and scan` is Kite's FLAT with the same filters.
+For the random ones of the selectivities that `--peers` names also: faiss's flat index over rows that were gathered
+beforehand (as many as pass), and hnswlib with the same filters, the fastest that reaches recall 0.99. The indexes are
+those that `run.py` has built.
 """
 
 from __future__ import annotations
@@ -11,15 +12,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
-from formats import read_vectors
+from formats import read_vectors, write_vectors
 from libraries import KITE, PEERS
 from report import number, table
-from run import DATA, STORE, Measured, compile_driver, kite, say
+from run import DATA, STORE, Measured, compile_driver, kite, report_of, say
 
 SELECTIVITIES = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99)
 KINDS = ("random", "near", "far")
@@ -36,9 +36,7 @@ class Filters:
         self.repeats, self.core = repeats, core
         vectors = read_vectors(DATA / name / "query.fbin")[:queries]
         self.queries.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.queries, "wb") as out:
-            np.array(vectors.shape, np.uint32).tofile(out)
-            vectors.tofile(out)
+        write_vectors(self.queries, vectors)
         libraries = {library.name: library for library in [*KITE, *PEERS]}
         self.kite_hnsw, self.kite_flat, self.hnswlib = (
             Measured(libraries[key], name) for key in ("kite-hnsw", "kite-flat", "hnswlib-16")
@@ -46,34 +44,23 @@ class Filters:
         for one in (self.kite_hnsw, self.kite_flat, self.hnswlib):
             one.build()
 
-    def report_of(self, command: list[str]) -> dict:
-        done = subprocess.run(
-            ["taskset", "-c", str(self.core), *command],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-        if done.returncode != 0:
-            sys.exit(f"{' '.join(command)}\n{done.stderr}")
-        return json.loads(done.stdout[done.stdout.index("{") :])
-
     def kite(self, measured: Measured, *filters: str) -> dict:
         command = [kite(), "bench", "ann", "--base", str(self.base), "--query", str(self.queries)]
         command += ["--metric", self.about["metric"], "--index", measured.library.driver[1], "--seed", str(SEED)]
         command += ["--from", str(measured.index), "--repeat", str(self.repeats), "--build-threads", "1"]
-        point = self.report_of([*command, "--json", "-", *filters])["points"][0]
+        point = report_of([*command, "--json", "-", *filters], self.core)["points"][0]
         return {key: point[key] for key in ("recall", "cpu_us_per_query", "p50_us", "p99_fastest_us")}
 
     def hnswlib_at(self, selectivity: float) -> float | None:
         """CPU time per query of the first point that reaches RECALL."""
         command = [str(compile_driver("hnswlib")), "search", str(self.base), self.about["metric"]]
         command += [str(self.hnswlib.index), str(self.queries), "10", str(SEED), "-", ",".join(map(str, HNSWLIB_EF))]
-        points = self.report_of([*command, f"selectivity={selectivity}"])["points"]
+        points = report_of([*command, f"selectivity={selectivity}"], self.core)["points"]
         return min((point["cpu_us_raw"] for point in points if point["recall"] >= RECALL), default=None)
 
     def faiss_subset(self, selectivity: float) -> float:
         command = [sys.executable, __file__, "--faiss-subset", str(self.base), str(self.queries), str(selectivity)]
-        return self.report_of([*command, "--metric", self.about["metric"]])["cpu_us"]
+        return report_of([*command, "--metric", self.about["metric"]], self.core)["cpu_us"]
 
     def cell(self, kind: str, selectivity: float, peers: bool) -> dict:
         filters = ("--filter-kind", kind, "--filter-selectivity", str(selectivity))

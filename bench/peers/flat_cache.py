@@ -8,16 +8,14 @@ has medians. `--kite` names other builds of Kite that take part as well.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
-from run import HERE, kite
+from formats import write_vectors
+from run import HERE, kite, report_of
 
 ROWS = (2_000, 10_000)
 DIMS = (128, 384, 768)
@@ -25,12 +23,6 @@ METRICS = ("L2", "IP")
 QUERIES = 300
 K = 10
 SEED = 20261121
-
-
-def write_vectors(path: Path, vectors: np.ndarray) -> None:
-    with open(path, "wb") as out:
-        np.array(vectors.shape, np.uint32).tofile(out)
-        vectors.tofile(out)
 
 
 class Case:
@@ -41,34 +33,22 @@ class Case:
         write_vectors(self.base, rng.standard_normal((rows, dim), dtype=np.float32))
         write_vectors(self.queries, rng.standard_normal((QUERIES, dim), dtype=np.float32))
         self.faiss = [sys.executable, str(HERE / "python_driver.py"), "{}", "faiss", str(self.base), metric]
-        self.report_of(self.faiss_command("build"))
+        report_of(self.faiss_command("build"), core)
 
     def faiss_command(self, name: str, *words: str) -> list[str]:
         command = [word.format(name) if word == "{}" else word for word in self.faiss]
         return [*command, str(self.index), *words, "factory=Flat"]
 
-    def report_of(self, command: list[str]) -> dict:
-        done = subprocess.run(
-            ["taskset", "-c", str(self.core), *command],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-        if done.returncode != 0:
-            sys.exit(f"{' '.join(command)}\n{done.stderr}")
-        return json.loads(done.stdout[done.stdout.index("{") :])
-
     def kite_us(self, program: str) -> float:
         files = ["--base", str(self.base), "--query", str(self.queries)]
-        report = self.report_of(
-            [program, "bench", "ann", *files, "--metric", self.metric, "--index", "FLAT"]
-            + ["--k", str(K), "--repeat", "5", "--json", "-"]
-        )
-        return report["points"][0]["cpu_us_per_query"]
+        command = [program, "bench", "ann", *files, "--metric", self.metric, "--index", "FLAT"]
+        command += ["--k", str(K), "--repeat", "5", "--json", "-"]
+        return report_of(command, self.core)["points"][0]["cpu_us_per_query"]
 
     def faiss_us(self, seed: int) -> tuple[float, float]:
         """Without the call, and the call."""
-        report = self.report_of(self.faiss_command("search", str(self.queries), str(K), str(seed), "-", "0"))
+        command = self.faiss_command("search", str(self.queries), str(K), str(seed), "-", "0")
+        report = report_of(command, self.core)
         return report["points"][0]["cpu_us_raw"] - report["call_us"], report["call_us"]
 
 

@@ -14,6 +14,12 @@ def read_vectors(path: Path) -> np.ndarray:
     return np.fromfile(path, np.float32, offset=8).reshape(rows, columns)
 
 
+def write_vectors(path: Path, vectors: np.ndarray) -> None:
+    with open(path, "wb") as out:
+        np.array(vectors.shape, np.uint32).tofile(out)
+        vectors.tofile(out)
+
+
 def read_ids(path: Path) -> np.ndarray:
     rows, columns = np.fromfile(path, np.uint32, 2)
     return np.fromfile(path, np.int32, offset=8).reshape(rows, columns)

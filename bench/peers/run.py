@@ -93,6 +93,15 @@ def command_of(library: Library) -> list[str]:
     return [str(compile_driver(library.driver[0]))]
 
 
+def report_of(command: list[str], core: int) -> dict:
+    """What a program reports, run with one thread on that core; its failure ends this one."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(["taskset", "-c", str(core), *command], capture_output=True, text=True, env=environment)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)}\n{done.stderr}")
+    return json.loads(done.stdout[done.stdout.index("{") :])
+
+
 class Measured:
     """One index of a library over one data set, with its figures."""
 
