@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/crc32c.h"
+#include "search/align.h"
 
 namespace kite::engine {
 namespace {
@@ -71,8 +72,7 @@ NodeReader::NodeReader(const NodeStore& store, NodeBuffers& buffers, size_t widt
   }
   buffers_.memory.resize(
       std::max(buffers_.memory.size(), width * store_.layout_.read_bytes() + kSectorBytes));
-  const auto begin = reinterpret_cast<uintptr_t>(buffers_.memory.data());
-  memory_ = buffers_.memory.data() + (kSectorBytes - begin % kSectorBytes) % kSectorBytes;
+  memory_ = AlignUp(buffers_.memory.data(), kSectorBytes);
 }
 
 NodeReader::~NodeReader() {

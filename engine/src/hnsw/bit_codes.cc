@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/half.h"
+#include "search/align.h"
 
 namespace kite::engine {
 namespace {
@@ -102,9 +103,9 @@ Result<BitCodes> BitCodes::Load(const IndexFileReader& reader, const Codes& code
   }
   BitCodes bits;
   bits.record_bytes_ = RecordBytes(neighbors.dims());
-  KITE_ASSIGN_OR_RETURN(bits.records_,
-                        reader.Read<uint8_t>(SectionId::kGraphBitCodes,
-                                             BytesOf(reader.header().count, neighbors.dims()), mode));
+  KITE_ASSIGN_OR_RETURN(
+      bits.records_, reader.Read<uint8_t>(SectionId::kGraphBitCodes,
+                                          BytesOf(reader.header().count, neighbors.dims()), mode));
   KITE_ASSIGN_OR_RETURN(bits.units_, reader.Read<float>(SectionId::kGraphBitUnits, 2, mode));
   return bits;
 }
@@ -123,9 +124,7 @@ BitQuery BitCodes::Prepare(const CodeScorer& scorer, const NeighborCodes& neighb
   buffers.weights.assign(64 * words + kAlignment, 0);
   buffers.signs.assign(words, 0);
   buffers.planes.assign(kBitPlanes * kBitWordsMax, 0);
-  auto* const weights = reinterpret_cast<uint8_t*>(
-      (reinterpret_cast<uintptr_t>(buffers.weights.data()) + kAlignment - 1) / kAlignment *
-      kAlignment);
+  uint8_t* const weights = AlignUp(buffers.weights.data(), kAlignment);
   float largest = 0;
   float sum = 0;
   float square = 0;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "search/align.h"
 #include "search/prefetch.h"
 
 namespace kite::engine {
@@ -25,8 +26,8 @@ size_t SlackOf(size_t ef) { return std::max<size_t>(16, ef / 4); }
 
 }  // namespace
 
-NeighborWalk::NeighborWalk(const Graph& graph, const CodeScorer& scorer,
-                           const NeighborCodes& codes, WalkBuffers& buffers, Pacer& pacer)
+NeighborWalk::NeighborWalk(const Graph& graph, const CodeScorer& scorer, const NeighborCodes& codes,
+                           WalkBuffers& buffers, Pacer& pacer)
     : layer_(graph.layer(0)),
       scorer_(scorer),
       codes_(codes),
@@ -39,9 +40,7 @@ NeighborWalk::NeighborWalk(const Graph& graph, const CodeScorer& scorer,
 void NeighborWalk::PrepareQuery() {
   query_ = codes_.Prepare(scorer_, buffers_.projected);
   buffers_.tables.resize(query_.dims16 * 128 + kAlignment);
-  auto* const tables = reinterpret_cast<uint8_t*>(
-      (reinterpret_cast<uintptr_t>(buffers_.tables.data()) + kAlignment - 1) / kAlignment *
-      kAlignment);
+  uint8_t* const tables = AlignUp(buffers_.tables.data(), kAlignment);
   kernels_.make_tables(buffers_.projected.data(), tables, query_);
 }
 
