@@ -82,8 +82,8 @@ struct GraphKernels {
 
 /// A key that about `least` of n > 0 keys do not exceed: `least` or more, and no more than `most`
 /// where ten bisections find such a key. `high` is one that `least` keys or more do not exceed.
-inline float KeyReachedBy(const GraphKernels& kernels, const float* keys, size_t n, size_t least,
-                          size_t most, float high) {
+static inline float KeyReachedBy(const GraphKernels& kernels, const float* keys, size_t n,
+                                 size_t least, size_t most, float high) {
   constexpr int kSteps = 10;
   float low = keys[kernels.find_min(keys, n)];
   for (int i = 0; i < kSteps; ++i) {
