@@ -81,7 +81,7 @@ void BM_Flush768(benchmark::State& state) {
   const Bench bench(768, 100000);
   int64_t id = 1;
   uint64_t bytes = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const SegmentMeta meta = bench.Seal(id++);
     state.PauseTiming();  // the page cache that the files took is used again
     bytes = meta.byte_size();
@@ -100,7 +100,7 @@ BENCHMARK(BM_Flush768)->Unit(benchmark::kMillisecond)->Iterations(10);
 void BM_OpenSmall(benchmark::State& state) {
   const Bench bench(128, 1000);
   const SegmentMeta meta = bench.Seal(1);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     auto segment = SealedSegment::Open(Context(), bench.objects, bench.schema, meta);
     benchmark::DoNotOptimize(segment);
   }
@@ -113,7 +113,7 @@ void BM_FindKeys(benchmark::State& state) {
   model::ColumnBuilder keys(bench.schema->fields[0]);
   for (int64_t i = 0; i < 1000; ++i) keys.AppendFixed(i * 997 + state.range(0));
   const model::Column column = keys.Finish();
-  for (auto _ : state) benchmark::DoNotOptimize(segment->FindKeys(column));
+  for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(segment->FindKeys(column));
   state.SetItemsProcessed(state.iterations() * 1000);
 }
 BENCHMARK(BM_FindKeys)->Arg(0)->Arg(int64_t{1} << 40)->Unit(benchmark::kMicrosecond);
@@ -123,7 +123,7 @@ void BM_GrowingAppendOne(benchmark::State& state) {
   GrowingSegment segment(model::SegmentId(1), model::PartitionId(1), schema);
   const model::RowBatch batch = MakeBatch(*schema, 1, 1);
   uint64_t t = 0;
-  for (auto _ : state) segment.Append(batch, model::Timestamp(++t));
+  for ([[maybe_unused]] auto _ : state) segment.Append(batch, model::Timestamp(++t));
   state.SetItemsProcessed(state.iterations());
 }
 BENCHMARK(BM_GrowingAppendOne)->Iterations(300000);

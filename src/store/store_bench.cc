@@ -26,21 +26,21 @@ double UserSeconds() {
 
 void OpenLog(benchmark::State& state) {
   const TempFolder folder;
-  for (auto _ : state)
+  for ([[maybe_unused]] auto _ : state)
     benchmark::DoNotOptimize(OpenFileLogStore(Disk::System(), folder.path()).ok());
 }
 BENCHMARK(OpenLog)->Unit(benchmark::kMillisecond);
 
 void OpenObjects(benchmark::State& state) {
   const TempFolder folder;
-  for (auto _ : state)
+  for ([[maybe_unused]] auto _ : state)
     benchmark::DoNotOptimize(OpenLocalObjectStore(Disk::System(), folder.path()).ok());
 }
 BENCHMARK(OpenObjects)->Unit(benchmark::kMillisecond);
 
 void OpenMeta(benchmark::State& state) {
   const TempFolder folder;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const auto store = OpenRocksDbMetaStore(Disk::System(), folder.path());
     state.PauseTiming();
     // So that the next open has something to recover.
@@ -68,7 +68,7 @@ void AppendMegabytes(benchmark::State& state) {
   const std::string_view piece = payload;
   const double before = UserSeconds();
   LogOffset appended = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     if (!writer->Append(std::span(&piece, 1), nullptr).ok()) state.SkipWithError("append");
     if (++appended % 512 == 0) (void)store->Truncate(kContext, 0, appended - 64);
   }
@@ -89,7 +89,7 @@ void GroupCommit(benchmark::State& state) {
     shared_writer = *shared_log->OpenWriter(kContext, 0, 1);
   }
   const std::string payload(1024, 'x');
-  for (auto _ : state) AppendAndWait(*shared_writer, payload);
+  for ([[maybe_unused]] auto _ : state) AppendAndWait(*shared_writer, payload);
   state.SetItemsProcessed(int64_t(state.iterations()));
   if (state.thread_index() == 0) {
     shared_writer.reset();
@@ -102,7 +102,7 @@ BENCHMARK(GroupCommit)->Threads(1)->Threads(8)->UseRealTime();
 void CommitMeta(benchmark::State& state) {
   const TempFolder folder;
   const auto store = *OpenRocksDbMetaStore(Disk::System(), folder.path());
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     if (!store->Commit(kContext, {{}, {MetaOp::Put("key", "value")}}).ok())
       state.SkipWithError("commit");
   }
@@ -113,7 +113,7 @@ void PutSmallObject(benchmark::State& state) {
   const TempFolder folder;
   const auto store = *OpenLocalObjectStore(Disk::System(), folder.path());
   int64_t i = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     if (!store->Put(kContext, "folder/" + std::to_string(i++ % 1000), "a small object").ok()) {
       state.SkipWithError("put");
     }

@@ -66,7 +66,7 @@ void FlatSearch(benchmark::State& state, Metric metric) {
   double reading = 0;
   double checking = 0;
   double searching = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const double start = CpuSeconds();
     benchmark::DoNotOptimize(ReadAll(values));
     const double read = CpuSeconds();
@@ -104,7 +104,7 @@ void FlatBatch(benchmark::State& state) {
       Build(Context(), {.index_type = "FLAT", .metric = Metric::kL2}, source, executor, {});
   if (!index.ok()) return state.SkipWithError(index.status().message().c_str());
   Scratch scratch;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const double start = CpuSeconds();
     const Status status = (*index)->Search(
         Context(), {source.data, queries}, {.k = 10}, {}, scratch,

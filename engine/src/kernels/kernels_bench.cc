@@ -48,7 +48,7 @@ void Score(benchmark::State& state, const Kernels& kernels, const Case& c, size_
   const std::vector<uint16_t> values = RandomRows(rows * c.row_bytes);
   const std::vector<uint16_t> query = RandomRows(c.row_bytes);
   std::vector<float> out(rows);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     (kernels.*c.distance).block(query.data(), values.data(), rows, c.elements, out.data());
     benchmark::DoNotOptimize(out.data());
     benchmark::ClobberMemory();

@@ -122,7 +122,7 @@ void MinHashSearch(benchmark::State& state) {
   std::vector<Neighbor> expected;
   std::vector<Neighbor> hits;
   Recall recalls[] = {{0.9}, {0.7}, {0.5}};
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     double round = 0;
     for (size_t q = 0; q < kQueries; ++q) {
       scanning += Search(**scan, data.query(q), params, scratch, expected, status);

@@ -345,7 +345,7 @@ void SparseSearch(benchmark::State& state, const std::string& name) {
     clock.push_back(CpuMicros() - start);
   }
   const double nothing = Median(clock);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     for (size_t q = 0; q < queries.count(); ++q) {
       std::vector<double> scanned;
       std::vector<double> searched;

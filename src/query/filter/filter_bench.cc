@@ -44,7 +44,7 @@ void Evaluate(benchmark::State& state, const std::string& text) {
   const auto filter = Filter::Parse(text, TestSchema(), {});
   if (!filter.ok()) return state.SkipWithError(filter.status().message().c_str());
   std::vector<uint64_t> bits((kRows + 63) / 64);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     if (!(*filter)->Evaluate(Context(), rows, bits.data()).ok()) state.SkipWithError("failed");
     benchmark::DoNotOptimize(bits.data());
   }
@@ -73,7 +73,7 @@ void Parse(benchmark::State& state) {
   std::string text = "i64 in [";
   for (int i = 0; i < 10'000; ++i) text += std::to_string(i * 7) + ",";
   text += "1]";
-  for (auto _ : state) benchmark::DoNotOptimize(Filter::Parse(text, schema, {}).ok());
+  for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(Filter::Parse(text, schema, {}).ok());
   state.SetItemsProcessed(state.iterations() * 10'000);
 }
 BENCHMARK(Parse);

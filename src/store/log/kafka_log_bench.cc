@@ -120,7 +120,7 @@ void LogBesideProducer(benchmark::State& state) {
   const int count = static_cast<int>(state.range(1));
   std::vector<double> log;
   std::vector<double> bare;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     log.push_back(SecondsOf([&] { bench->Append(payload, count); }));
     bare.push_back(SecondsOf([&] { bench->Produce(payload, count); }));
   }

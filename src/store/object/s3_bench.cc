@@ -77,7 +77,7 @@ void FlushAndLoad(benchmark::State& state) {
   std::vector<double> get;
   std::vector<double> get_to_file;
   std::vector<double> load;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     for (int round = 0; round < kRounds; ++round) {
       const std::string key = "flush-" + std::to_string(round);
       put.push_back(Seconds(
