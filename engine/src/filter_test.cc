@@ -74,6 +74,7 @@ TEST_P(FilterTest, IndependentOfTheVectors) {
 /// outside of them.
 TEST_P(FilterTest, TiedToTheVectors) {
   std::vector<float> sorted;
+  sorted.reserve(kCount);
   for (size_t i = 0; i < kCount; ++i) sorted.push_back(data_.vector(i)[0]);
   std::sort(sorted.begin(), sorted.end());
   for (const double share : kShares) {

@@ -183,6 +183,7 @@ TEST_P(FlatTypesTest, FiltersRangesAndPages) {
 TEST_P(FlatTypesTest, NullRows) {
   const TypedData data(type(), 100, 5);
   std::vector<Row> row_of;
+  row_of.reserve(100);
   for (Row row = 0; row < 100; ++row) row_of.push_back(2 * row + 1);
   VectorSource source = data.source();
   source.rows = 300;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <random>
@@ -63,7 +64,8 @@ TEST(GrowingVectorsTest, EqualsFlatAtEverySize) {
     }
   }
   for (const Row row : {0U, 15U, 16U, 8176U, 19999U}) {
-    EXPECT_EQ(std::memcmp(vectors.Get(row), data.vector(row), 6 * sizeof(float)), 0);
+    const std::byte* const expected = Bytes(data.vector(row));
+    EXPECT_TRUE(std::equal(expected, expected + 6 * sizeof(float), vectors.Get(row)));
   }
 }
 

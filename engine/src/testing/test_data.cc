@@ -67,6 +67,7 @@ SparseDataset ZipfTexts(size_t n, uint32_t words, size_t most, uint64_t seed) {
       values[word * 2654435U] += 1;
     }
     std::vector<SparseEntry> vector;
+    vector.reserve(values.size());
     for (const auto& [index, value] : values) vector.push_back({index, value});
     data.Add(std::move(vector));
   }
