@@ -57,26 +57,6 @@ void ScanDense(const SearchJob& job, const VectorBlock& block, std::span<Scannin
   }
 }
 
-/// ids = the vectors of [begin, end) whose rows pass the filter; vector i is row first_row + i.
-/// Their number.
-size_t GatherByWords(const Filter& filter, Row first_row, size_t begin, size_t end, uint32_t* ids) {
-  constexpr size_t kWordsMax = kRowsPerGather / 64 + 2;
-  const size_t row_begin = first_row + begin;
-  const size_t row_end = first_row + end;
-  const size_t first = row_begin / 64;
-  const size_t n = (row_end + 63) / 64 - first;
-  uint64_t live[kWordsMax];
-  std::fill_n(live, n, ~uint64_t{0});
-  for (const uint64_t* const out : {filter.out, filter.deleted}) {
-    if (out == nullptr) continue;
-    for (size_t i = 0; i < n; ++i) live[i] &= ~out[first + i];
-  }
-  live[0] &= ~uint64_t{0} << (row_begin % 64);
-  if (row_end % 64 != 0) live[n - 1] &= ~uint64_t{0} >> (64 - row_end % 64);
-  return ActiveBitKernels().gather_bits(live, n, static_cast<uint32_t>(first * 64 - first_row),
-                                        ids);
-}
-
 void ScanGathered(const SearchJob& job, const VectorBlock& block, std::span<Scanning> queries) {
   std::vector<float>& keys = job.scratch.keys;
   std::vector<uint32_t>& ids = job.scratch.ids;
@@ -117,11 +97,31 @@ Status Scan(const SearchJob& job, std::span<const VectorBlock> blocks,
 
 }  // namespace
 
+size_t GatherSurvivors(const Filter& filter, Row first_row, size_t begin, size_t end,
+                       uint32_t* ids) {
+  if (begin >= end) return 0;
+  constexpr size_t kWordsMax = kRowsPerGather / 64 + 2;
+  const size_t row_begin = first_row + begin;
+  const size_t row_end = first_row + end;
+  const size_t first = row_begin / 64;
+  const size_t n = (row_end + 63) / 64 - first;
+  uint64_t live[kWordsMax];
+  std::fill_n(live, n, ~uint64_t{0});
+  for (const uint64_t* const out : {filter.out, filter.deleted}) {
+    if (out == nullptr) continue;
+    for (size_t i = 0; i < n; ++i) live[i] &= ~out[first + i];
+  }
+  live[0] &= ~uint64_t{0} << (row_begin % 64);
+  if (row_end % 64 != 0) live[n - 1] &= ~uint64_t{0} >> (64 - row_end % 64);
+  return ActiveBitKernels().gather_bits(live, n, static_cast<uint32_t>(first * 64 - first_row),
+                                        ids);
+}
+
 size_t GatherSurvivors(const Filter& filter, const VectorBlock& block, size_t begin, size_t end,
                        uint32_t* ids) {
   size_t n = 0;
   if (block.row_of == nullptr) {
-    if (begin < end) n = GatherByWords(filter, block.first_row, begin, end, ids);
+    n = GatherSurvivors(filter, block.first_row, begin, end, ids);
   } else {
     for (size_t i = begin; i < end; ++i) {
       ids[n] = static_cast<uint32_t>(i);

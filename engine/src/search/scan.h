@@ -21,6 +21,10 @@ inline constexpr size_t kGatherRoom = kRowsPerGather + kBitSlack;
 size_t GatherSurvivors(const Filter& filter, const VectorBlock& block, size_t begin, size_t end,
                        uint32_t* ids);
 
+/// The same of vectors none of which is null, vector i being row first_row + i.
+size_t GatherSurvivors(const Filter& filter, Row first_row, size_t begin, size_t end,
+                       uint32_t* ids);
+
 /// scratch.hits = the job's best hits over all blocks: params.k, or groups of them.
 Status ScanAll(const SearchJob& job, std::span<const VectorBlock> blocks);
 
@@ -36,7 +40,7 @@ struct ScanTask {
   const HitWindow window;
   const Survivors survivors;
   const Metric metric;
-  const MinHash minhash;  ///< of MHJACCARD
+  const MinHash minhash;      ///< of MHJACCARD
   const VectorMatrix matrix;  ///< the type and dimension of the queries
   Pacer& pacer;
   Scratch::Impl& scratch;

@@ -9,9 +9,9 @@
 namespace kite::engine {
 namespace {
 
-/// A term with this share of a part's rows, or more, is a column: that takes up to 48 bytes for a
+/// A term with this share of a part's rows, or more, is a column: that takes up to 64 bytes for a
 /// posting, and is added 64 rows at a time.
-constexpr size_t kColumnShare = 48;
+constexpr size_t kColumnShare = 64;
 
 /// The vectors' entries that a loop handles before it looks whether to stop.
 constexpr size_t kEntriesPerLook = 16384;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 
+#include "search/scan.h"
 #include "search/top_k.h"
 #include "sparse/sparse_index.h"
 
@@ -30,6 +31,9 @@ constexpr size_t kCandidatesMin = 32;
 constexpr size_t kCountedCandidates = 128;
 /// Looking up a code takes as long as adding a block of a column this many times.
 constexpr size_t kBlocksPerLookup = 2;
+/// A block that is visited although most of its rows are filtered out counts as so many columns
+/// more.
+constexpr size_t kFilteredBlock = 8;
 /// Rows whose sums raise the threshold while lists are added, beside those wanted.
 constexpr size_t kHotRows = 64;
 /// Postings and sums that cost as much as one unit of the Pacer.
@@ -119,8 +123,12 @@ class SparseWalk {
     buffers_.lists.clear();
     if (!WalkLists(part) || !WalkPays()) {
       AddRequired(part);
-      BoundBlocks();
-      VisitBlocks();
+      if (SurvivorsPay()) {
+        VisitSurvivors();
+      } else {
+        BoundBlocks();
+        VisitBlocks();
+      }
       if (!buffers_.lists.empty()) {
         std::memset(buffers_.sums.data(), 0, blocks_ * kBlockRows * sizeof(uint16_t));
       }
@@ -457,6 +465,30 @@ class SparseWalk {
     }
     for (size_t i = 0; i < list.count; ++i) buffers_.sums[list.rows[i]] = 0;
     job_.pacer.Spend(1 + list.count / kPostingsPerUnit);
+  }
+
+  /// Whether so few rows pass the filter that looking up their codes is less work than blocks.
+  [[nodiscard]] bool SurvivorsPay() const {
+    const size_t lookups = job_.survivors.max / index_.parts() * (2 + buffers_.columns.size());
+    return lookups * kBlocksPerLookup <= blocks_ * (kFilteredBlock + buffers_.columns.size());
+  }
+
+  void VisitSurvivors() {
+    const auto first = static_cast<Row>(first_row_);
+    std::vector<uint32_t>& survivors = job_.scratch.ids;
+    if (survivors.size() < kGatherRoom) survivors.resize(kGatherRoom);
+    for (size_t begin = 0; begin < rows_; begin += kRowsPerGather) {
+      const size_t end = std::min(begin + kRowsPerGather, rows_);
+      const size_t n = GatherSurvivors(job_.filter, first, begin, end, survivors.data());
+      for (const uint32_t row : std::span(survivors).first(n)) {
+        uint32_t sum = buffers_.sums[row];
+        for (const WeightedCodes& column : buffers_.columns) {
+          sum += Impact(column.codes[row], column.weight);
+        }
+        if (sum >= Needed()) AddCandidate(sum, row);
+      }
+      if (!job_.pacer.Spend(1 + n * (1 + buffers_.columns.size()) / kPostingsPerUnit)) return;
+    }
   }
 
   void BoundBlocks() {
