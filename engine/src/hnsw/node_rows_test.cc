@@ -25,6 +25,7 @@ NodeRows MakeRows(size_t row_bytes, uint8_t kind) {
 
 std::vector<std::string> Contents(const NodeRows& rows) {
   std::vector<std::string> contents;
+  contents.reserve(kCount);
   for (size_t node = 0; node < kCount; ++node) {
     contents.emplace_back(reinterpret_cast<const char*>(rows.row(node)), rows.row_bytes());
   }
