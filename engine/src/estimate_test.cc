@@ -158,6 +158,12 @@ TEST(EstimateTest, CoversBuildAndLoadClosely) {
       {.index_type = "IVF_PQ", .metric = Metric::kL2, .params = {{"m", "2"}, {"nbits", "11"}}},
       {.index_type = "IVF_RABITQ", .metric = Metric::kCosine},
       {.index_type = "SCANN", .metric = Metric::kIP},
+      {.index_type = "IVF_FLAT",
+       .metric = Metric::kL2,
+       .params = {{"nlist", "20"}, {"train_rows", "20000"}}},
+      {.index_type = "IVF_PQ",
+       .metric = Metric::kL2,
+       .params = {{"m", "4"}, {"train_rows", "16000"}}},
       {.index_type = "HNSW",
        .metric = Metric::kL2,
        .params = {{"M", "6"}, {"efConstruction", "16"}}},
@@ -200,8 +206,11 @@ TEST(EstimateTest, CoversBinaryVectors) {
                             .data = reinterpret_cast<const std::byte*>(bytes.data())};
   for (const Metric metric : {Metric::kHamming, Metric::kJaccard}) {
     CheckEstimates({.index_type = "BIN_IVF_FLAT", .metric = metric}, source);
+    CheckEstimates({.index_type = "BIN_IVF_FLAT", .metric = metric, .params = {{"nlist", "300"}}},
+                   source);
     CheckEstimates(
-        {.index_type = "BIN_IVF_FLAT", .metric = metric, .params = {{"nlist", "300"}}}, source);
+        {.index_type = "BIN_IVF_FLAT", .metric = metric, .params = {{"train_rows", "20000"}}},
+        source);
   }
   CheckEstimates({.index_type = "MINHASH_LSH",
                   .metric = Metric::kMhJaccard,

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/thread_pool.h"
+#include "io/index_file.h"
 #include "testing/test_data.h"
 
 namespace kite::engine {
@@ -27,9 +28,8 @@ using testing::MustSearch;
 using testing::Recall;
 using testing::SameHits;
 
-constexpr const char* kTypes[] = {"FLAT",       "IVF_FLAT", "IVF_SQ8", "IVF_PQ",
-                                  "IVF_RABITQ", "SCANN",    "HNSW",    "AUTOINDEX", "HNSW_SQ",
-                                  "DISKANN"};
+constexpr const char* kTypes[] = {"FLAT",  "IVF_FLAT", "IVF_SQ8",   "IVF_PQ",  "IVF_RABITQ",
+                                  "SCANN", "HNSW",     "AUTOINDEX", "HNSW_SQ", "DISKANN"};
 constexpr Metric kMetrics[] = {Metric::kL2, Metric::kIP, Metric::kCosine};
 
 struct Case {
@@ -49,9 +49,13 @@ std::vector<Case> AllCases() {
 BuildSpec SmallSpec(const Case& c) {
   return {.index_type = c.type,
           .metric = c.metric,
-          .params = {
-              {"M", "8"}, {"efConstruction", "40"}, {"nlist", "16"}, {"m", "1"}, {"sub_dim", "1"},
-              {"sq_type", "FP16"}, {"refine", "true"}}};
+          .params = {{"M", "8"},
+                     {"efConstruction", "40"},
+                     {"nlist", "16"},
+                     {"m", "1"},
+                     {"sub_dim", "1"},
+                     {"sq_type", "FP16"},
+                     {"refine", "true"}}};
 }
 
 /// The defaults; m has none. For dimensions that 8 divides.
@@ -398,6 +402,41 @@ TEST(BuildTest, RefusesBadSources) {
   const std::vector<uint32_t> offsets(11);
   source.element_offsets = offsets;
   EXPECT_TRUE(status(source).Is(StatusKind::kUnimplemented));
+}
+
+TEST(BuildTest, TrainsOnAsManyRowsAsItIsTold) {
+  struct Trained {
+    std::string type;
+    ParamMap params;
+    SectionId section;
+  };
+  const Trained all[] = {
+      {"IVF_FLAT", {{"nlist", "16"}}, SectionId::kIvfCentroids},
+      {"IVF_PQ", {{"nlist", "16"}, {"m", "4"}}, SectionId::kIvfCodebooks},
+      {"SCANN", {{"nlist", "16"}}, SectionId::kIvfCodebooks},
+      {"HNSW_PQ", {{"m", "4"}}, SectionId::kCodeTables},
+      {"HNSW_PRQ", {{"m", "4"}}, SectionId::kCodeTables},
+      {"DISKANN", {}, SectionId::kDiskCodebooks},
+  };
+  const Dataset data = Clustered(3000, 8, 10, 1);
+  for (const Trained& trained : all) {
+    SCOPED_TRACE(trained.type);
+    const auto train = [&](const char* rows) {
+      BuildSpec spec{.index_type = trained.type, .metric = Metric::kL2, .params = trained.params};
+      spec.params.insert({{"M", "4"}, {"efConstruction", "20"}, {"max_degree", "8"}});
+      if (rows != nullptr) spec.params.insert({"train_rows", rows});
+      const std::string file = MustSave(*MustBuild(spec, data.source()));
+      const auto reader = IndexFileReader::Open(file);
+      EXPECT_TRUE(reader.ok()) << reader.status();
+      EXPECT_GT(reader->Size(trained.section), 0);
+      return file.substr(reader->Offset(trained.section), reader->Size(trained.section));
+    };
+    const std::string few = train("300");
+    EXPECT_TRUE(train("300") == few);
+    EXPECT_FALSE(train("900") == few);
+    EXPECT_FALSE(train(nullptr) == few);
+    EXPECT_EQ(train("1").size(), few.size());
+  }
 }
 
 TEST(BuildTest, AllRowsNull) {

@@ -350,6 +350,11 @@ Result<std::optional<double>> RefineK(const ParamMap& params) {
   return std::optional<double>(value);
 }
 
+size_t TrainRows(const BuildSpec& spec, size_t fallback) {
+  const auto rows = static_cast<size_t>(*IntParam(spec.params, kTrainRows));
+  return rows > 0 ? rows : fallback;
+}
+
 bool IsCompressedFlat(const BuildSpec& spec) {
   return spec.index_type == "FLAT" && IsTrue(spec.params, kCompressed);
 }
@@ -503,10 +508,9 @@ Status CheckMinHash(const BuildSpec& spec, uint32_t dim) {
   const IndexType type = TypeOf(spec);
   if (minhash ? type == IndexType::kBinIvfFlat : type == IndexType::kMinHashLsh) {
     return Status::InvalidArgument(
-        StatusSubject::kMetric, "metric type " + std::string(MetricName(spec.metric)) +
-                                    " does not fit index type " + spec.index_type +
-                                    ", supported: " +
-                                    (minhash ? "[HAMMING JACCARD]" : "[MHJACCARD]"));
+        StatusSubject::kMetric,
+        "metric type " + std::string(MetricName(spec.metric)) + " does not fit index type " +
+            spec.index_type + ", supported: " + (minhash ? "[HAMMING JACCARD]" : "[MHJACCARD]"));
   }
   KITE_RETURN_IF_ERROR(MinHash::Make(spec.metric, spec.params, {}, dim).status());
   return minhash ? BoolParam(spec.params, "with_raw_data", true).status() : Status();
@@ -529,6 +533,7 @@ Result<BuildSpec> ValidateBuild(const BuildSpec& spec, VectorType type, uint32_t
     ResolveAuto(type, filled);
   }
   KITE_RETURN_IF_ERROR(CheckMinHash(filled, dim));
+  KITE_RETURN_IF_ERROR(IntParam(filled.params, kTrainRows).status());
   switch (TypeOf(filled)) {
     case IndexType::kMinHashLsh:
       KITE_RETURN_IF_ERROR(FillInt(kMinHashBits, filled.params));
@@ -574,7 +579,8 @@ Status ValidateSearch(std::string_view index_type, const SearchParams& params) {
   for (const std::string_view hnsw : {"HNSW", "HNSW_SQ", "HNSW_PQ", "HNSW_PRQ", "AUTOINDEX"}) {
     if (index_type == hnsw) return ValidateHnswSearch(index_type, params);
   }
-  for (const std::string_view ivf : {"IVF_FLAT", "IVF_SQ8", "IVF_PQ", "IVF_RABITQ", "SCANN", "BIN_IVF_FLAT"}) {
+  for (const std::string_view ivf :
+       {"IVF_FLAT", "IVF_SQ8", "IVF_PQ", "IVF_RABITQ", "SCANN", "BIN_IVF_FLAT"}) {
     if (index_type == ivf) return ValidateIvfSearch(index_type, params);
   }
   if (index_type == "DISKANN") return ValidateDiskannSearch(params);

@@ -60,6 +60,8 @@ inline constexpr IntRange kHnswEfConstruction{"efConstruction", 360, 1, INT32_MA
 inline constexpr IntRange kHnswEf{"ef", 0, 1, INT32_MAX};
 inline constexpr IntRange kIvfNlist{"nlist", 128, 1, 65536};
 inline constexpr IntRange kIvfNprobe{"nprobe", 8, 1, 65536};
+/// Of k-means and codebooks. 0: as many as pay.
+inline constexpr IntRange kTrainRows{"train_rows", 0, 1, INT32_MAX};
 inline constexpr IntRange kPqM{"m", 0, 1, 65536};  ///< no default
 inline constexpr IntRange kPqNbits{"nbits", 8, 1, 16};
 inline constexpr IntRange kHnswPqM{"m", 32, 1, 65536};
@@ -111,6 +113,10 @@ inline constexpr size_t kHnswEfDefault = 64;
 
 /// InvalidArgument: neither true nor false.
 [[nodiscard]] Result<bool> BoolParam(const ParamMap& params, std::string_view name, bool fallback);
+
+/// Vectors that centroids and codebooks are trained on: train_rows, or `fallback` when it is
+/// absent.
+[[nodiscard]] size_t TrainRows(const BuildSpec& spec, size_t fallback);
 
 /// FLAT with the parameter `compressed`: codes are scanned, the hits are the same.
 [[nodiscard]] bool IsCompressedFlat(const BuildSpec& spec);

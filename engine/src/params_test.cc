@@ -37,6 +37,8 @@ TEST(ValidateBuildTest, NamesParameterRangeAndValue) {
             "InvalidArgument(Parameter): efConstruction out of range: [1, 2147483647], got 0");
   EXPECT_EQ(Message(Spec("IVF_FLAT", {{"nlist", "0"}})),
             "InvalidArgument(Parameter): nlist out of range: [1, 65536], got 0");
+  EXPECT_EQ(Message(Spec("IVF_PQ", {{"m", "4"}, {"train_rows", "0"}})),
+            "InvalidArgument(Parameter): train_rows out of range: [1, 2147483647], got 0");
   EXPECT_EQ(Message(Spec("HNSW", {{"M", "99999999999999999999"}})),
             "InvalidArgument(Parameter): M out of range: [2, 2048], got 99999999999999999999");
   for (const char* text : {"", "x", "16x", "1.5", " 16"}) {
@@ -75,8 +77,7 @@ TEST(ValidateBuildTest, QuantizedHnswHasMilvusParameters) {
             (ParamMap{{"M", "30"}, {"efConstruction", "360"}, {"m", "32"}, {"nbits", "8"}}));
   EXPECT_EQ(
       filled(Spec("HNSW_PRQ")),
-      (ParamMap{
-          {"M", "30"}, {"efConstruction", "360"}, {"m", "2"}, {"nrq", "2"}, {"nbits", "8"}}));
+      (ParamMap{{"M", "30"}, {"efConstruction", "360"}, {"m", "2"}, {"nrq", "2"}, {"nbits", "8"}}));
   EXPECT_EQ(Message(Spec("HNSW_SQ", {{"sq_type", "SQ5"}})),
             "InvalidArgument(Parameter): invalid scalar quantizer type: SQ5, expected one of SQ4U, "
             "SQ6, SQ8, BF16, FP16");
@@ -176,8 +177,7 @@ TEST(ValidateBuildTest, BinaryVectors) {
   EXPECT_EQ(Message(Spec("BIN_FLAT", {}, Metric::kL2), VectorType::kBinary),
             "InvalidArgument(Metric): metric type L2 does not fit a field of type BINARY_VECTOR, "
             "supported: [HAMMING JACCARD MHJACCARD]");
-  EXPECT_TRUE(
-      ValidateBuild(Spec("BIN_FLAT", {}, Metric::kMhJaccard), VectorType::kBinary, 8).ok());
+  EXPECT_TRUE(ValidateBuild(Spec("BIN_FLAT", {}, Metric::kMhJaccard), VectorType::kBinary, 8).ok());
   EXPECT_EQ(Message(Spec("FLAT"), VectorType::kBinary),
             "InvalidArgument(Index): index type FLAT does not fit a field of type BINARY_VECTOR");
   EXPECT_EQ(

@@ -22,9 +22,11 @@ uint32_t DegreeOf(const BuildSpec& spec) {
 uint32_t UpperDegree(const BuildSpec& spec) { return DegreeOf(spec) / 2; }
 
 ProductShape CodeShape(const BuildSpec& spec, VectorType type, uint32_t dim) {
-  const double bytes = *FloatParam(spec.params, kDiskCodeBudget) *
-                       static_cast<double>(VectorBytes(type, dim));
-  return DiskCodes::ShapeOf(dim, std::max<size_t>(1, static_cast<size_t>(bytes)));
+  const double bytes =
+      *FloatParam(spec.params, kDiskCodeBudget) * static_cast<double>(VectorBytes(type, dim));
+  ProductShape shape = DiskCodes::ShapeOf(dim, std::max<size_t>(1, static_cast<size_t>(bytes)));
+  shape.train_rows = TrainRows(spec, 0);
+  return shape;
 }
 
 /// A chain of twins becomes lists (node_store.h).
@@ -52,8 +54,7 @@ Result<Graph> BuildGraph(const Context& context, const BuildSpec& spec, const Ve
   const uint32_t m = UpperDegree(spec);
   const std::vector<Twin> twins = FindTwins(vectors, m, spec.seed);
   KITE_ASSIGN_OR_RETURN(const Codes codes, Codes::Encode(context, vectors, spec.metric, executor));
-  KITE_ASSIGN_OR_RETURN(Graph graph,
-                        Graph::Create(vectors.count(), m, spec.seed, DegreeOf(spec)));
+  KITE_ASSIGN_OR_RETURN(Graph graph, Graph::Create(vectors.count(), m, spec.seed, DegreeOf(spec)));
   const auto list = static_cast<size_t>(*IntParam(spec.params, kDiskBuildList));
   HnswBuilder builder(context, codes, spec.metric, m, list, spec.seed, graph);
   builder.SetTwins(twins);
@@ -81,8 +82,8 @@ Result<std::unique_ptr<Index>> DiskannIndex::Build(const Context& context, const
                                                    const std::function<void(double)>& progress) {
   KITE_ASSIGN_OR_RETURN(Graph graph, BuildGraph(context, spec, vectors, executor, progress));
   const ProductShape shape = CodeShape(spec, vectors.source.type, vectors.dim());
-  KITE_ASSIGN_OR_RETURN(DiskCodes codes, DiskCodes::Build(context, vectors, spec.metric, shape,
-                                                          spec.seed, executor));
+  KITE_ASSIGN_OR_RETURN(
+      DiskCodes codes, DiskCodes::Build(context, vectors, spec.metric, shape, spec.seed, executor));
   return std::make_unique<DiskannIndex>(spec, std::move(vectors), std::move(codes),
                                         std::move(graph), std::nullopt);
 }
@@ -96,9 +97,9 @@ Result<std::unique_ptr<Index>> DiskannIndex::Load(const IndexFileReader& reader,
                         DiskCodes::Load(reader, CodeShape(spec, type, vectors.dim()), mode));
   KITE_ASSIGN_OR_RETURN(Graph graph, Graph::LoadUpper(reader, UpperDegree(spec), mode));
   const NodeLayout layout = LayoutOf(spec, type, vectors.dim());
-  KITE_ASSIGN_OR_RETURN(const Array<std::byte> nodes,
-                        reader.Read<std::byte>(SectionId::kDiskNodes, layout.file_bytes(count),
-                                               LoadMode::kMap));
+  KITE_ASSIGN_OR_RETURN(
+      const Array<std::byte> nodes,
+      reader.Read<std::byte>(SectionId::kDiskNodes, layout.file_bytes(count), LoadMode::kMap));
   const uint64_t offset = reader.Offset(SectionId::kDiskNodes);
   std::unique_ptr<DirectFile> file;
   if (!path.empty() && offset % kSectorBytes == 0) {
@@ -111,7 +112,9 @@ Result<std::unique_ptr<Index>> DiskannIndex::Load(const IndexFileReader& reader,
       NodeStore::OfFile(layout, count, nodes.span(), std::move(file), offset));
 }
 
-size_t DiskannIndex::StructureBytes() const { return codes_.memory_bytes() + graph_.memory_bytes(); }
+size_t DiskannIndex::StructureBytes() const {
+  return codes_.memory_bytes() + graph_.memory_bytes();
+}
 
 void DiskannIndex::AddSections(IndexFileWriter& writer) const {
   codes_.AddSections(writer);
@@ -129,10 +132,10 @@ size_t DiskannIndex::EstimatePeakBytes(const BuildSpec& spec, VectorType type, s
                                        uint32_t dim, size_t threads) {
   const uint32_t degree = DegreeOf(spec);
   const auto list = static_cast<size_t>(*IntParam(spec.params, kDiskBuildList));
-  const size_t graph = count * degree * sizeof(uint32_t) +
-                       Graph::EstimateUpperBytes(count, UpperDegree(spec));
-  const size_t linking = Codes::EstimateBytes(count, dim) +
-                         HnswBuilder::EstimateBytes(count, degree, list, threads);
+  const size_t graph =
+      count * degree * sizeof(uint32_t) + Graph::EstimateUpperBytes(count, UpperDegree(spec));
+  const size_t linking =
+      Codes::EstimateBytes(count, dim) + HnswBuilder::EstimateBytes(count, degree, list, threads);
   const size_t coding =
       DiskCodes::EstimatePeakBytes(CodeShape(spec, type, dim), count, dim, threads);
   return graph + std::max(linking, coding);

@@ -34,7 +34,8 @@ CodeSpec CodesOf(const BuildSpec& spec) {
   return {.kind = CodeSpec::Kind::kProduct,
           .parts = ValidInt(spec, parts),
           .levels = residual ? ValidInt(spec, kHnswPrqNrq) : 1,
-          .bits = static_cast<int>(ValidInt(spec, kPqNbits))};
+          .bits = static_cast<int>(ValidInt(spec, kPqNbits)),
+          .train_rows = TrainRows(spec, 0)};
 }
 
 /// Nothing when hits are not refined, or by the vectors.
@@ -48,8 +49,7 @@ Result<Graph> BuildGraph(const Context& context, const BuildSpec& spec, const Ve
                          Executor& executor, const std::function<void(double)>& progress) {
   const uint32_t m = ValidInt(spec, kHnswM);
   const std::vector<Twin> twins = FindTwins(vectors, m, spec.seed);
-  KITE_ASSIGN_OR_RETURN(const Codes codes,
-                        Codes::Encode(context, vectors, spec.metric, executor));
+  KITE_ASSIGN_OR_RETURN(const Codes codes, Codes::Encode(context, vectors, spec.metric, executor));
   KITE_ASSIGN_OR_RETURN(Graph graph, Graph::Create(vectors.count(), m, spec.seed));
   HnswBuilder builder(context, codes, spec.metric, m, ValidInt(spec, kHnswEfConstruction),
                       spec.seed, graph);
@@ -108,13 +108,12 @@ Result<std::unique_ptr<Index>> QuantizedHnsw::Load(const IndexFileReader& reader
                                                    LoadMode mode) {
   const BuildSpec& spec = reader.header().spec;
   KITE_ASSIGN_OR_RETURN(Graph graph, Graph::Load(reader, ValidInt(spec, kHnswM), mode, mode));
-  KITE_ASSIGN_OR_RETURN(
-      CodesPtr codes,
-      VectorCodes::Load(reader, CodesOf(spec), VectorCodes::Place::kFirst, mode));
+  KITE_ASSIGN_OR_RETURN(CodesPtr codes,
+                        VectorCodes::Load(reader, CodesOf(spec), VectorCodes::Place::kFirst, mode));
   CodesPtr refine_codes;
   if (const std::optional<CodeSpec> refine = RefineCodesOf(spec)) {
-    KITE_ASSIGN_OR_RETURN(
-        refine_codes, VectorCodes::Load(reader, *refine, VectorCodes::Place::kRefine, mode));
+    KITE_ASSIGN_OR_RETURN(refine_codes,
+                          VectorCodes::Load(reader, *refine, VectorCodes::Place::kRefine, mode));
   }
   return std::make_unique<QuantizedHnsw>(spec, std::move(vectors), std::move(graph),
                                          std::move(codes), std::move(refine_codes));
@@ -148,9 +147,9 @@ size_t QuantizedHnsw::EstimatePeakBytes(const BuildSpec& spec, size_t count, uin
   const CodeSpec codes = CodesOf(spec);
   size_t coding = VectorCodes::EstimatePeakBytes(codes, spec.metric, count, dim, threads);
   if (const std::optional<CodeSpec> refine = RefineCodesOf(spec)) {
-    coding = std::max(coding, VectorCodes::EstimateBytes(codes, spec.metric, count, dim) +
-                                  VectorCodes::EstimatePeakBytes(*refine, spec.metric, count, dim,
-                                                                 threads));
+    coding = std::max(
+        coding, VectorCodes::EstimateBytes(codes, spec.metric, count, dim) +
+                    VectorCodes::EstimatePeakBytes(*refine, spec.metric, count, dim, threads));
   }
   return graph + std::max(building, coding);
 }

@@ -30,7 +30,9 @@ size_t ListCount(const BuildSpec& spec, size_t count) {
   return std::min(static_cast<size_t>(*IntParam(spec.params, kIvfNlist)), count);
 }
 
-size_t SampleSize(size_t clusters) { return std::max(kSampleMin, clusters * kPointsPerList); }
+size_t SampleSize(const BuildSpec& spec, size_t clusters) {
+  return std::max(TrainRows(spec, std::max(kSampleMin, clusters * kPointsPerList)), clusters);
+}
 
 void AddBits(const uint8_t* row, size_t bytes, std::vector<uint32_t>& counts) {
   for (size_t i = 0; i < bytes; ++i) {
@@ -85,11 +87,12 @@ class Clustering {
         vectors_(vectors),
         executor_(executor),
         bytes_(vectors.matrix().row_bytes),
-        clusters_(ListCount(spec, vectors.count())) {}
+        clusters_(ListCount(spec, vectors.count())),
+        sample_(SampleSize(spec, clusters_)) {}
 
   /// The centroids; `progress` is told the share done.
   Result<Array<uint8_t>> Train(const std::function<void(double)>& progress) {
-    const std::vector<uint32_t> ids = SampleIds(vectors_.count(), SampleSize(clusters_), seed_);
+    const std::vector<uint32_t> ids = SampleIds(vectors_.count(), sample_, seed_);
     KITE_ASSIGN_OR_RETURN(centroids_, Array<uint8_t>::Allocate(clusters_ * bytes_));
     KITE_ASSIGN_OR_RETURN(Array<uint8_t> sample, Array<uint8_t>::Allocate(ids.size() * bytes_));
     for (size_t i = 0; i < ids.size(); ++i) {
@@ -97,7 +100,8 @@ class Clustering {
     }
     const std::vector<uint32_t> first = SampleIds(ids.size(), clusters_, seed_ + 1);
     for (size_t c = 0; c < first.size(); ++c) {
-      std::memcpy(centroids_.mutable_data() + c * bytes_, sample.data() + first[c] * bytes_, bytes_);
+      std::memcpy(centroids_.mutable_data() + c * bytes_, sample.data() + first[c] * bytes_,
+                  bytes_);
     }
     std::vector<uint32_t> before;
     for (size_t i = 0; i < kIterations; ++i) {
@@ -113,8 +117,7 @@ class Clustering {
   /// The nearest centroid of each of n rows; the smaller number on ties.
   static Result<std::vector<uint32_t>> AssignTo(const Context& context, Metric metric,
                                                 const Array<uint8_t>& centroids, size_t bytes,
-                                                const uint8_t* rows, size_t n,
-                                                Executor& executor) {
+                                                const uint8_t* rows, size_t n, Executor& executor) {
     const Distance& distance = DistanceOf(ActiveKernels(), VectorType::kBinary, metric);
     const size_t clusters = centroids.size() / bytes;
     std::vector<uint32_t> assigned(n);
@@ -168,6 +171,7 @@ class Clustering {
   Executor& executor_;
   const size_t bytes_;
   const size_t clusters_;
+  const size_t sample_;  ///< vectors to train on
   Array<uint8_t> centroids_;
 };
 
@@ -187,8 +191,7 @@ Result<std::unique_ptr<Index>> BinaryIvfIndex::Build(const Context& context, con
   KITE_ASSIGN_OR_RETURN(const std::vector<uint32_t> assigned,
                         Clustering::AssignTo(context, spec.metric, lists.centroids, bytes, rows,
                                              vectors.count(), executor));
-  KITE_RETURN_IF_ERROR(
-      Group(assigned, lists.centroids.size() / bytes, lists.offsets, lists.ids));
+  KITE_RETURN_IF_ERROR(Group(assigned, lists.centroids.size() / bytes, lists.offsets, lists.ids));
   if (progress) progress(1);
   return std::make_unique<BinaryIvfIndex>(spec, std::move(vectors), std::move(lists));
 }
@@ -229,14 +232,14 @@ size_t BinaryIvfIndex::EstimatePeakBytes(const BuildSpec& spec, size_t count, ui
                                          size_t threads) {
   const size_t clusters = ListCount(spec, count);
   const size_t bytes = VectorBytes(VectorType::kBinary, dim);
-  const size_t sample = std::min(count, SampleSize(clusters));
+  const size_t sample = std::min(count, SampleSize(spec, clusters));
   const size_t distances = threads * (clusters * sizeof(float) + 64);
   const size_t counts = threads * (2 * 8 * bytes * sizeof(uint32_t) + 128);
   // Beside the sample: its ids, the last two assignments and the groups of one.
   const size_t training = clusters * bytes + sample * (bytes + 4 * sizeof(uint32_t)) +
                           (2 * clusters + 1) * sizeof(uint32_t) + std::max(distances, counts);
-  const size_t lists = EstimateStructureBytes(spec, count, dim) +
-                       (count + clusters) * sizeof(uint32_t) + distances;
+  const size_t lists =
+      EstimateStructureBytes(spec, count, dim) + (count + clusters) * sizeof(uint32_t) + distances;
   return std::max(training, lists);
 }
 
@@ -261,8 +264,8 @@ double BinaryIvfIndex::ApproximateCost(const SearchJob& job, size_t wanted) cons
 
 void BinaryIvfIndex::RankLists(const SearchJob& job) const {
   Scorer scorer = job.scorer;
-  scorer.SetMatrix({VectorType::kBinary, dim(),
-                    reinterpret_cast<const std::byte*>(lists_.centroids.data())});
+  scorer.SetMatrix(
+      {VectorType::kBinary, dim(), reinterpret_cast<const std::byte*>(lists_.centroids.data())});
   std::vector<Hit>& order = job.scratch.order;
   std::vector<float>& keys = job.scratch.keys;
   const size_t batch = job.pacer.batch();

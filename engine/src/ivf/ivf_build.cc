@@ -32,19 +32,23 @@ bool HasByteCodes(const BuildSpec& spec) {
 }
 
 /// Vectors to train on.
-size_t SampleSize(size_t clusters) { return std::max(kSampleMin, clusters * kPointsPerList); }
+size_t SampleSize(const BuildSpec& spec, size_t clusters) {
+  return std::max(TrainRows(spec, std::max(kSampleMin, clusters * kPointsPerList)), clusters);
+}
 
 /// Of IVF_PQ and SCANN.
 std::optional<ProductShape> ShapeOf(const BuildSpec& spec, size_t dim) {
   if (TypeOf(spec) == IndexType::kIvfPq) {
     return ProductShape{.dim = dim,
                         .parts = static_cast<size_t>(*IntParam(spec.params, kPqM)),
-                        .bits = static_cast<int>(*IntParam(spec.params, kPqNbits))};
+                        .bits = static_cast<int>(*IntParam(spec.params, kPqNbits)),
+                        .train_rows = TrainRows(spec, 0)};
   }
   if (TypeOf(spec) == IndexType::kScann) {
     return ProductShape{.dim = dim,
                         .parts = dim / static_cast<size_t>(*IntParam(spec.params, kScannSubDim)),
-                        .bits = 4};
+                        .bits = 4,
+                        .train_rows = TrainRows(spec, 0)};
   }
   return {};
 }
@@ -93,7 +97,8 @@ class IvfBuilder {
     const size_t clusters = ListCount(spec_, vectors_.count());
     KITE_ASSIGN_OR_RETURN(lists_.mean, Array<float>::Allocate(dim_));
     if (clusters == 0) return {};
-    const std::vector<uint32_t> ids = SampleIds(vectors_.count(), SampleSize(clusters), spec_.seed);
+    const std::vector<uint32_t> ids =
+        SampleIds(vectors_.count(), SampleSize(spec_, clusters), spec_.seed);
     KITE_ASSIGN_OR_RETURN(Array<float> sample, Array<float>::Allocate(ids.size() * dim_));
     std::vector<double> sums(dim_);
     for (size_t i = 0; i < ids.size(); ++i) {
@@ -429,7 +434,7 @@ size_t IvfIndex::EstimatePeakBytes(const BuildSpec& spec, size_t count, uint32_t
   const size_t clusters = ListCount(spec, count);
   const size_t row_bytes = dim * sizeof(float);
   const size_t panels = CentroidPanels::Bytes(clusters, dim);
-  const size_t sample = std::min(count, SampleSize(clusters));
+  const size_t sample = std::min(count, SampleSize(spec, clusters));
   const size_t centroids = clusters * row_bytes;
   const size_t training = centroids + panels + sample * (row_bytes + 3 * sizeof(uint32_t));
   // The panels and the lists' assignment are freed before the codes are allocated.

@@ -28,6 +28,7 @@ void CopyPart(const float* rows, size_t n, const ProductShape& shape, size_t par
 }  // namespace
 
 size_t ProductShape::sample() const {
+  if (train_rows > 0) return train_rows;
   return std::max(kSampleMin, (size_t{1} << bits) * kPointsPerCodeword);
 }
 

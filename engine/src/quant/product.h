@@ -23,8 +23,9 @@ namespace kite::engine {
 
 struct ProductShape {
   size_t dim = 0;
-  size_t parts = 0;  ///< divides dim
-  int bits = 8;      ///< 1 to 16
+  size_t parts = 0;       ///< divides dim
+  int bits = 8;           ///< 1 to 16
+  size_t train_rows = 0;  ///< vectors to train on; 0: as many as are worth it
 
   [[nodiscard]] size_t part_dim() const { return dim / parts; }
   /// Codewords of a part; those beyond 2^bits are never used.
@@ -33,7 +34,7 @@ struct ProductShape {
   [[nodiscard]] BlockLayout layout() const {
     return {.code_bytes = parts * (bits <= 4 ? 16 : bits <= 8 ? 32 : 64)};
   }
-  /// Vectors that are worth training on.
+  /// Vectors to train on.
   [[nodiscard]] size_t sample() const;
 };
 

@@ -12,11 +12,12 @@ constexpr size_t kVectorsPerTask = 512;
 /// Vectors to train on: bounded, however many codewords there are.
 size_t SampleOf(const ProductShape& shape) {
   constexpr size_t kSampleMin = 65536;
+  if (shape.train_rows > 0) return shape.train_rows;
   return std::min(shape.sample(), std::max(kSampleMin, size_t{2} << shape.bits));
 }
 
 ProductShape ShapeOf(const CodeSpec& spec, uint32_t dim) {
-  return {.dim = dim, .parts = spec.parts, .bits = spec.bits};
+  return {.dim = dim, .parts = spec.parts, .bits = spec.bits, .train_rows = spec.train_rows};
 }
 
 }  // namespace
@@ -121,8 +122,8 @@ void ProductCodes::Prepare(const float* query, Pacer& pacer, CodeQuery& out) con
 
 namespace {
 
-/// The sum over n codes of what their tables of `entries` say; at(i) is code i. Several sums at once,
-/// so that no addition waits for the one before.
+/// The sum over n codes of what their tables of `entries` say; at(i) is code i. Several sums at
+/// once, so that no addition waits for the one before.
 template <typename At>
 inline float SumTables(const float* table, size_t entries, size_t n, const At& at) {
   float sums[4] = {};
@@ -146,9 +147,8 @@ void ProductCodes::Sums(const CodeQuery& query, const uint32_t* ids, size_t n, f
   for (size_t i = 0; i < n; ++i) {
     const uint8_t* const row = codes_.data() + ids[i] * row_bytes_;
     if (shape_.bits <= 4) {
-      sums[i] = SumTables(tables, entries, codes_per_row(), [&](size_t c) -> size_t {
-        return row[c / 2] >> (c % 2 * 4) & 15;
-      });
+      sums[i] = SumTables(tables, entries, codes_per_row(),
+                          [&](size_t c) -> size_t { return row[c / 2] >> (c % 2 * 4) & 15; });
     } else if (shape_.bits <= 8) {
       sums[i] = SumTables(tables, entries, codes_per_row(),
                           [&](size_t c) -> size_t { return row[c] & last; });
@@ -177,14 +177,12 @@ size_t ProductCodes::EstimateTrainingBytes(const CodeSpec& spec, size_t count, u
   const size_t codebooks = shape.codebook_values() * sizeof(float);
   const size_t sample = std::min(count, SampleOf(shape));
   // The tables, the codebooks of a level, and the centroids of a part with their panels.
-  const size_t clustering =
-      codebooks + codebooks / shape.parts * 2 +
-      sample * (shape.part_dim() * sizeof(float) + 3 * sizeof(uint32_t));
+  const size_t clustering = codebooks + codebooks / shape.parts * 2 +
+                            sample * (shape.part_dim() * sizeof(float) + 3 * sizeof(uint32_t));
   const size_t rows = std::min(count, kVectorsPerTask);
-  const size_t next_level =
-      spec.levels > 1 ? codebooks + ProductCodec::Encoder::Bytes(shape) +
-                            threads * WorkerBytes(shape, rows, shape.parts)
-                      : 0;
+  const size_t next_level = spec.levels > 1 ? codebooks + ProductCodec::Encoder::Bytes(shape) +
+                                                  threads * WorkerBytes(shape, rows, shape.parts)
+                                            : 0;
   return TableValues(spec, dim) * sizeof(float) + sample * (dim + 1) * sizeof(float) +
          std::max(clustering, next_level);
 }

@@ -3,9 +3,9 @@
 // All kinds of codes decode a vector x to y, and score a query q by the inner product of q and y,
 // which is a sum over the code; beside it one float per vector is kept, its term:
 //
-//   L2      key = |q|^2 + |y|^2 - 2 <q, y>     term = |y|^2, both relative to an origin of the codes
-//   IP      key = -<q, y>                      no term
-//   COSINE  key = -<q, y> / |y|                term = 1 / |y|; q and x have length 1
+//   L2      key = |q|^2 + |y|^2 - 2 <q, y>     term = |y|^2, both relative to an origin of the
+//   codes IP      key = -<q, y>                      no term COSINE  key = -<q, y> / |y| term = 1 /
+//   |y|; q and x have length 1
 //
 // Keys are those of hit.h. What is read from a file is bounded: damage makes wrong keys only.
 #pragma once
@@ -29,6 +29,7 @@ struct CodeSpec {
   size_t parts = 0;
   size_t levels = 0;
   int bits = 0;
+  size_t train_rows = 0;  ///< vectors to train products on; 0: as many as are worth it
 };
 
 /// A query that is ready to be scored. Buffers are kept between queries.
@@ -61,7 +62,8 @@ class VectorCodes {
   static size_t EstimatePeakBytes(const CodeSpec& spec, Metric metric, size_t count, uint32_t dim,
                                   size_t threads);
 
-  /// `query`: dim values, at length 1 for COSINE. `pacer` may say stop, then `out` is not to be used.
+  /// `query`: dim values, at length 1 for COSINE. `pacer` may say stop, then `out` is not to be
+  /// used.
   virtual void Prepare(const float* query, Pacer& pacer, CodeQuery& out) const = 0;
   /// keys[i] for vector ids[i]; ids are below the number of vectors.
   void Ids(const CodeQuery& query, const uint32_t* ids, size_t n, float* keys) const;
