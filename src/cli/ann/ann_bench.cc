@@ -256,14 +256,16 @@ Result<LoadedIndex> Bench::SaveAndLoad(std::unique_ptr<Index> index) {
   return LoadFrom(path);
 }
 
-/// Before anything is built.
+/// Before anything is built. What a saved index was built with was checked then, and is in its file.
 Status Bench::CheckParams() {
   spec_ = {.index_type = options_.index,
            .metric = options_.metric,
            .params = options_.build,
            .seed = options_.seed};
-  KITE_ASSIGN_OR_RETURN(spec_,
-                        engine::ValidateBuild(spec_, engine::VectorType::kFloat32, base_.columns));
+  if (options_.from.empty() || options_.index == "AUTOINDEX") {
+    KITE_ASSIGN_OR_RETURN(
+        spec_, engine::ValidateBuild(spec_, engine::VectorType::kFloat32, base_.columns));
+  }
   report_.index = spec_.index_type;
   for (const AnnPoint& point : report_.points) {
     KITE_RETURN_IF_ERROR(engine::ValidateSearch(spec_.index_type, ParamsOf(point)));

@@ -145,6 +145,18 @@ TEST_F(AnnBenchTest, SearchesASavedIndex) {
   EXPECT_THAT(error_, HasSubstr("--from builds nothing"));
 }
 
+TEST_F(AnnBenchTest, SearchesASavedIndexWhoseParametersHaveNoDefault) {
+  const std::vector<std::string> ivf = {"--metric", "L2", "--index", "IVF_PQ"};
+  std::vector<std::string> save = ivf;
+  save.insert(save.end(), {"--build", "m=2", "--save", Path("index")});
+  ASSERT_EQ(Run(save), 0) << error_;
+  const nlohmann::json built = report_;
+  std::vector<std::string> from = ivf;
+  from.insert(from.end(), {"--from", Path("index")});
+  ASSERT_EQ(Run(from), 0) << error_;
+  EXPECT_EQ(report_["points"][0]["recall"], built["points"][0]["recall"]);
+}
+
 TEST_F(AnnBenchTest, RecallIsByTheDistanceOfTheGroundTruth) {
   // Row 0 as the only true neighbour of every query: whatever is nearer counts too.
   std::string ids;
