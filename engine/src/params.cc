@@ -350,9 +350,8 @@ Result<std::optional<double>> RefineK(const ParamMap& params) {
   return std::optional<double>(value);
 }
 
-size_t TrainRows(const BuildSpec& spec, size_t fallback) {
-  const auto rows = static_cast<size_t>(*IntParam(spec.params, kTrainRows));
-  return rows > 0 ? rows : fallback;
+size_t TrainRows(const BuildSpec& spec) {
+  return static_cast<size_t>(*IntParam(spec.params, kTrainRows));
 }
 
 bool IsCompressedFlat(const BuildSpec& spec) {

@@ -114,9 +114,8 @@ inline constexpr size_t kHnswEfDefault = 64;
 /// InvalidArgument: neither true nor false.
 [[nodiscard]] Result<bool> BoolParam(const ParamMap& params, std::string_view name, bool fallback);
 
-/// Vectors that centroids and codebooks are trained on: train_rows, or `fallback` when it is
-/// absent.
-[[nodiscard]] size_t TrainRows(const BuildSpec& spec, size_t fallback);
+/// train_rows, 0 when it is absent.
+[[nodiscard]] size_t TrainRows(const BuildSpec& spec);
 
 /// FLAT with the parameter `compressed`: codes are scanned, the hits are the same.
 [[nodiscard]] bool IsCompressedFlat(const BuildSpec& spec);

@@ -25,7 +25,7 @@ ProductShape CodeShape(const BuildSpec& spec, VectorType type, uint32_t dim) {
   const double bytes =
       *FloatParam(spec.params, kDiskCodeBudget) * static_cast<double>(VectorBytes(type, dim));
   ProductShape shape = DiskCodes::ShapeOf(dim, std::max<size_t>(1, static_cast<size_t>(bytes)));
-  shape.train_rows = TrainRows(spec, 0);
+  shape.train_rows = TrainRows(spec);
   return shape;
 }
 

@@ -35,7 +35,7 @@ CodeSpec CodesOf(const BuildSpec& spec) {
           .parts = ValidInt(spec, parts),
           .levels = residual ? ValidInt(spec, kHnswPrqNrq) : 1,
           .bits = static_cast<int>(ValidInt(spec, kPqNbits)),
-          .train_rows = TrainRows(spec, 0)};
+          .train_rows = TrainRows(spec)};
 }
 
 /// Nothing when hits are not refined, or by the vectors.

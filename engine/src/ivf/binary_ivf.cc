@@ -14,7 +14,6 @@ namespace kite::engine {
 namespace {
 
 constexpr size_t kPointsPerList = 64;
-constexpr size_t kSampleMin = 1024;
 constexpr size_t kIterations = 10;
 constexpr size_t kVectorsPerTask = 256;
 
@@ -31,7 +30,7 @@ size_t ListCount(const BuildSpec& spec, size_t count) {
 }
 
 size_t SampleSize(const BuildSpec& spec, size_t clusters) {
-  return std::max(TrainRows(spec, std::max(kSampleMin, clusters * kPointsPerList)), clusters);
+  return TrainingPoints(TrainRows(spec), clusters, kPointsPerList);
 }
 
 void AddBits(const uint8_t* row, size_t bytes, std::vector<uint32_t>& counts) {

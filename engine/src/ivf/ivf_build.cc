@@ -15,7 +15,6 @@ namespace {
 
 /// Training points per list. Faiss warns below 39 and uses at most 256.
 constexpr size_t kPointsPerList = 128;
-constexpr size_t kSampleMin = 1024;
 constexpr size_t kVectorsPerTask = 256;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
@@ -33,7 +32,7 @@ bool HasByteCodes(const BuildSpec& spec) {
 
 /// Vectors to train on.
 size_t SampleSize(const BuildSpec& spec, size_t clusters) {
-  return std::max(TrainRows(spec, std::max(kSampleMin, clusters * kPointsPerList)), clusters);
+  return TrainingPoints(TrainRows(spec), clusters, kPointsPerList);
 }
 
 /// Of IVF_PQ and SCANN.
@@ -42,13 +41,13 @@ std::optional<ProductShape> ShapeOf(const BuildSpec& spec, size_t dim) {
     return ProductShape{.dim = dim,
                         .parts = static_cast<size_t>(*IntParam(spec.params, kPqM)),
                         .bits = static_cast<int>(*IntParam(spec.params, kPqNbits)),
-                        .train_rows = TrainRows(spec, 0)};
+                        .train_rows = TrainRows(spec)};
   }
   if (TypeOf(spec) == IndexType::kScann) {
     return ProductShape{.dim = dim,
                         .parts = dim / static_cast<size_t>(*IntParam(spec.params, kScannSubDim)),
                         .bits = 4,
-                        .train_rows = TrainRows(spec, 0)};
+                        .train_rows = TrainRows(spec)};
   }
   return {};
 }

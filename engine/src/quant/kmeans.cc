@@ -135,6 +135,12 @@ void MoveCentroids(const float* points, size_t n, size_t dim, const std::vector<
 
 }  // namespace
 
+size_t TrainingPoints(size_t wanted, size_t clusters, size_t per_cluster) {
+  constexpr size_t kSampleMin = 1024;
+  const size_t sample = wanted > 0 ? wanted : std::max(kSampleMin, clusters * per_cluster);
+  return std::max(sample, clusters);
+}
+
 std::vector<uint32_t> SampleIds(size_t n, size_t wanted, uint64_t seed) {
   // Selection sampling (Knuth, The Art of Computer Programming 2, algorithm S).
   std::vector<uint32_t> ids;

@@ -16,6 +16,10 @@ struct KMeansSpec {
   uint64_t seed = 0;
 };
 
+/// Vectors to train clusters on: `wanted`, or by their number when that is 0; never fewer than
+/// clusters.
+size_t TrainingPoints(size_t wanted, size_t clusters, size_t per_cluster);
+
 /// `wanted` distinct numbers below n in ascending order, drawn with the seed; all of them when
 /// wanted >= n.
 std::vector<uint32_t> SampleIds(size_t n, size_t wanted, uint64_t seed);

@@ -3,9 +3,9 @@
 // All kinds of codes decode a vector x to y, and score a query q by the inner product of q and y,
 // which is a sum over the code; beside it one float per vector is kept, its term:
 //
-//   L2      key = |q|^2 + |y|^2 - 2 <q, y>     term = |y|^2, both relative to an origin of the
-//   codes IP      key = -<q, y>                      no term COSINE  key = -<q, y> / |y| term = 1 /
-//   |y|; q and x have length 1
+//   L2      key = |q|^2 + |y|^2 - 2 <q, y>     term = |y|^2, both relative to the codes' origin
+//   IP      key = -<q, y>                      no term
+//   COSINE  key = -<q, y> / |y|                term = 1 / |y|; q and x have length 1
 //
 // Keys are those of hit.h. What is read from a file is bounded: damage makes wrong keys only.
 #pragma once

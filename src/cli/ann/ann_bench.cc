@@ -256,7 +256,7 @@ Result<LoadedIndex> Bench::SaveAndLoad(std::unique_ptr<Index> index) {
   return LoadFrom(path);
 }
 
-/// Before anything is built. What a saved index was built with was checked then, and is in its file.
+/// Before anything is built. A saved index was checked when it was built.
 Status Bench::CheckParams() {
   spec_ = {.index_type = options_.index,
            .metric = options_.metric,
